@@ -1,0 +1,208 @@
+"""A training recipe: YAML in, typed and checked; saved beside the weights as `train_config.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from hfmusic.data.augment import AugmentConfig
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation."""
+
+    path: str
+    split: str = "train"
+    weight: float = 1.0
+    distorted_probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check(self.weight > 0, "data weight must be positive", self.weight)
+        _check(0 <= self.distorted_probability <= 1, "distorted_probability must be 0 to 1", self.distorted_probability)
+
+
+@dataclass(frozen=True)
+class ValidationData:
+    """A dataset folder to measure on while training. Only sets with `monitor` choose the best checkpoint."""
+
+    path: str
+    split: str = "validation"
+    image: str = "image"
+    n: int | None = 500
+    monitor: bool = True
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name or f"{Path(self.path).name}-{self.split}-{self.image}"
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """`name` "adamw" or "adam"; `weight_decay` is spared on biases and normalisation weights."""
+
+    name: str = "adamw"
+    lr: float = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check(self.name in ("adam", "adamw"), 'optimizer.name must be "adam" or "adamw"', self.name)
+        _check(self.lr > 0, "optimizer.lr must be positive", self.lr)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """Learning rate over `max_steps`: "one_cycle" and "cosine" warm up over `warmup` (a part of all steps) and decay
+    along a cosine to `final` (a part of the highest rate); one_cycle also warms up along a cosine. "constant" is
+    paper 000's."""
+
+    kind: str = "one_cycle"
+    warmup: float = 0.1
+    final: float = 0.001
+
+    def __post_init__(self) -> None:
+        kinds = ("one_cycle", "cosine", "constant")
+        _check(self.kind in kinds, f"schedule.kind must be one of {', '.join(kinds)}", self.kind)
+        _check(0 <= self.warmup < 1, "schedule.warmup must be 0 to 1", self.warmup)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything a training depends on. Steps are optimizer steps.
+
+    `processor` and `model` are the keyword arguments of the image processor and of `CRNNConfig`; sizes that follow
+    from the vocabulary are filled in. `ema_decay` 0 turns the averaged weights off.
+    """
+
+    name: str
+    train: tuple[TrainingData, ...]
+    validation: tuple[ValidationData, ...] = ()
+    vocabulary: str = "semantic"
+    processor: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    initial: str | None = None
+    factorised_head: bool = False
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(probability=0.0))
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    batch_size: int = 16
+    mega_batches: int = 50
+    max_steps: int = 10_000
+    clip_norm: float = 5.0
+    ema_decay: float = 0.999
+    seed: int = 0
+    mixed_precision: str = "auto"
+    log_every: int = 20
+    evaluate_every: int = 500
+    save_every: int = 500
+    total_limit: int = 2
+    num_workers: int = 1
+    num_proc: int = 2
+    tensorboard: bool = False
+    output_dir: str = "runs"
+    cache_dir: str = "cache/features"
+
+    def __post_init__(self) -> None:
+        _check(bool(self.train), "a recipe needs at least one dataset under train", list(self.train))
+        for name in ("batch_size", "mega_batches", "max_steps", "log_every", "evaluate_every", "save_every"):
+            _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
+        _check(self.total_limit >= 1, "total_limit must be at least 1", self.total_limit)
+        _check(self.clip_norm > 0, "clip_norm must be positive", self.clip_norm)
+        _check(0 <= self.ema_decay < 1, "ema_decay must be 0 to 1", self.ema_decay)
+        modes = ("auto", "no", "bf16", "fp16")
+        _check(self.mixed_precision in modes, f"mixed_precision must be one of {', '.join(modes)}", self.mixed_precision)
+
+    @property
+    def run_dir(self) -> Path:
+        """Where checkpoints, log and the final model go: `output_dir/name`."""
+        return Path(self.output_dir) / self.name
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a recipe: a YAML (or `train_config.json`) file, or the name of one that comes with hfmusic.
+
+    Args:
+        overrides: `key=value` with dots into the parts: `optimizer.lr=1e-3`, `train.0.path=dist/primus`.
+
+    Raises:
+        ValueError: no such recipe, unknown key, or a value of the wrong kind; the message names it.
+    """
+    path = Path(recipe)
+    if not path.is_file():
+        path = RECIPES / f"{recipe}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
+        raise ValueError(f"recipe must be a YAML file or one of {known}, got {str(recipe)!r}")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(raw, dict):
+        raise ValueError(f"a recipe must be a mapping, got {type(raw).__name__} in {path}")
+    for override in overrides:
+        _override(raw, override)
+    raw.setdefault("name", path.stem)
+    return _build(TrainingConfig, raw, "")
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ValueError(f"an override must be key=value, got {override!r}")
+    *parents, last = key.strip().split(".")
+    place: Any = raw
+    for parent in parents:
+        place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
+    value = yaml.safe_load(text)
+    place[int(last) if isinstance(place, list) else last] = value
+
+
+def _build(kind: type, raw: Any, where: str) -> Any:
+    """A dataclass from a mapping, recursively; unknown keys and wrong types are errors that name the key."""
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{where or 'recipe'} must be a mapping, got {raw!r}")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(raw) - {entry.name for entry in fields(kind)})
+    if unknown:
+        raise ValueError(f"unknown key {where}{unknown[0]} in the recipe; known: {', '.join(hints)}")
+    try:
+        return kind(**{name: _convert(hints[name], value, f"{where}{name}") for name, value in raw.items()})
+    except TypeError as error:
+        raise ValueError(f"recipe {where}: {error}") from None
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        return _build(hint, value, f"{where}.")  # type: ignore[arg-type]
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)[0]
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where} must be a list, got {value!r}")
+        return tuple(_convert(inner, entry, f"{where}.{index}") for index, entry in enumerate(value))
+    if hint in (float, int) and isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:  # YAML 1.1 reads 1e-3 as text
+            return hint(float(value)) if float(value) == hint(float(value)) else _wrong(where, hint, value)
+        except ValueError:
+            _wrong(where, hint, value)
+    if hint in (float, int, str, bool) and not isinstance(value, hint):
+        _wrong(where, hint, value)
+    return dict(value) if get_origin(hint) is dict else value
+
+
+def _wrong(where: str, hint: type, value: Any) -> Any:
+    raise ValueError(f"{where} must be {hint.__name__}, got {value!r}")
+
+
+def _check(condition: bool, message: str, value: Any) -> None:
+    if not condition:
+        raise ValueError(f"{message}, got {value!r}")
