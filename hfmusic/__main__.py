@@ -1,0 +1,5 @@
+"""`python -m hfmusic` is `hfmusic`."""
+
+from hfmusic.cli import main
+
+main()

@@ -1,0 +1,200 @@
+"""`hfmusic <verb>`: parses, calls the verb, prints. Exit code 0, 1 (the work failed) or 2 (bad usage).
+
+Heavy imports sit inside the commands: `hfmusic --help` answers without torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import hfmusic
+
+app = typer.Typer(
+    help="Reads music from staff images, and trains and measures the models that do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print what a program would want, as JSON.")]
+
+
+def main() -> None:
+    """Entry point: what a verb cannot do is one sentence on stderr and exit code 1, never a traceback."""
+    try:
+        app()
+    except ValueError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `hfmusic ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _fail(error: Exception) -> None:
+    print(f"hfmusic: {error}", file=sys.stderr)
+    if os.environ.get("HFMUSIC_TRACEBACK"):
+        raise error
+    sys.exit(1)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(hfmusic.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None: ...
+
+
+@app.command()
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(help="Pictures of one staff each, or folders of them.")],
+    model: Annotated[str, typer.Option(help="A shipped model, a folder, or owner/model on the Hub.")] = "crnn-omr",
+    format: Annotated[
+        str, typer.Option(help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png.")
+    ] = "musicxml,midi",
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for STEM.FORMAT.")] = Path("."),
+    method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
+    as_json: Json = False,
+) -> None:
+    """Read staff images and write their scores."""
+    from hfmusic.transcribe import transcribe_files
+
+    _quiet()
+    formats = [name.strip() for name in format.split(",") if name.strip()]
+    failed, rows = False, []
+    for file, result, written in transcribe_files(files, model, formats=formats, out=out, method=method):
+        if isinstance(result, ValueError):
+            failed = True
+            rows.append({"source": str(file), "error": str(result)})
+            if not as_json:
+                print(f"hfmusic: {result}", file=sys.stderr)
+            continue
+        rows.append({**result.as_dict(), "confidence": round(result.confidence, 4), "files": [str(p) for p in written]})
+        if not as_json:
+            names = ", ".join(path.name for path in written)
+            print(f"{file}: {len(result.tokens)} symbols, {100 * result.confidence:.0f} % sure -> {names}")
+    if not rows:
+        raise ValueError("no pictures in what was given")
+    if as_json:
+        _print_json(rows)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset: primus.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder that load_dataset() will open.")],
+    n: Annotated[int | None, typer.Option("--n", help="At most this many staves (default: all there are).")] = None,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with the real PrIMuS or Camera-PrIMuS, or with OpenScore songs.")
+    ] = None,
+    variations: Annotated[int, typer.Option(help="Variations of each training tune.")] = 0,
+    generated: Annotated[int, typer.Option(help="Generated training tunes to add.")] = 0,
+    num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Make a dataset: engrave, distort, write sharded Parquet with a card. A killed build continues."""
+    from hfmusic.build import build as verb
+
+    summary = verb(
+        dataset,
+        out,
+        n=n,
+        seed=seed,
+        data_dir=data_dir,
+        variations=variations,
+        generated=generated,
+        num_proc=num_proc,
+    )
+    _report(summary, as_json)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe that comes with hfmusic, or a YAML file.")],
+    resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint.")] = False,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop cleanly, with a checkpoint, after this long.")] = None,
+    set_: Annotated[list[str], typer.Option("--set", help="key=value, dots into the parts of the recipe.")] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Train a model by a recipe; writes RUN/model, which from_pretrained() opens."""
+    from hfmusic.train import train as verb
+
+    folder = verb(recipe, resume=resume, max_minutes=max_minutes, overrides=set_)
+    _report({"model": str(folder)}, as_json)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A shipped model, a folder, or owner/model on the Hub.")],
+    data: Annotated[str, typer.Argument(help="A dataset folder, or a folder of ID.png and ID.semantic pairs.")],
+    split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
+    image: Annotated[str, typer.Option(help="Column: image (clean) or distorted.")] = "image",
+    n: Annotated[int | None, typer.Option("--n", help="Only the first N staves.")] = None,
+    method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
+    seed: Annotated[int, typer.Option(help="Recorded with the numbers.")] = 0,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="metrics.json to write or add to.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model: symbol error rate and sequence error rate, into metrics.json."""
+    from hfmusic.evaluate import evaluate as verb
+
+    _quiet()
+    rows = verb(model, data, split=split, image=image, n=n, method=method, seed=seed, out=out)
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['metric']} {row['value']:.2f} {row['unit']} ({row['dataset']}, {row['split']}, n={row['n']})")
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models that come with hfmusic."""
+    from hfmusic.hub import shipped_models
+
+    names = shipped_models()
+    if as_json:
+        _print_json(names)
+    else:
+        print("\n".join(names))
+
+
+def _quiet() -> None:
+    """No progress bars and notices of transformers between a command's own lines."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _report(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(summary)
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in summary.items()))
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+if __name__ == "__main__":
+    main()
