@@ -172,7 +172,8 @@ class TimeSignature:
 class Note:
     """A note. `tie`: tied to the next note. `grace`: takes no measured time. `tuplet`: (3, 2) = three in the time of two.
 
-    `beam` says how the note is beamed to its neighbours (None: flagged or not beamable).
+    `beam` says how the note is beamed to its neighbours (None: flagged or not beamable). `courtesy`: its accidental is
+    drawn though key and measure do not ask for it.
     """
 
     pitch: Pitch
@@ -183,6 +184,7 @@ class Note:
     trill: bool = False
     beam: Beam | None = None
     tuplet: tuple[int, int] | None = None
+    courtesy: bool = False
 
     def __post_init__(self) -> None:
         _require(isinstance(self.pitch, Pitch), f"note pitch must be a Pitch, got {self.pitch!r}")
@@ -310,7 +312,8 @@ class Score:
         """Per element, the accidental drawn before a note (-2 to 2; 0 is a natural) or None where none is drawn.
 
         The rule is notation's own: an alteration other than the key signature's, or than an earlier one in the same
-        measure and octave, is drawn; a note tied from one of the same pitch repeats nothing; a barline ends it.
+        measure and octave, is drawn; a note tied from one of the same pitch repeats nothing; a barline ends it. Notes
+        marked `courtesy` draw theirs in any case.
         """
         key, state, tied_from = KeySignature(0), {}, None
         written: list[int | None] = []
@@ -323,16 +326,15 @@ class Score:
             elif isinstance(element, Note):
                 pitch = element.pitch
                 place = (pitch.step, pitch.octave)
-                if pitch != tied_from:
-                    if state.get(place, key.alter_of(pitch.step)) != pitch.alter:
-                        drawn = pitch.alter
-                        state[place] = pitch.alter
+                asked = pitch != tied_from and state.get(place, key.alter_of(pitch.step)) != pitch.alter
+                if asked or element.courtesy:
+                    drawn = state[place] = pitch.alter
                 tied_from = pitch if element.tie else None
             written.append(drawn)
         return written
 
     def without(self, *fields: str) -> Score:
-        """A copy whose notes and rests have the named fields (`beam`, `fermata`, `trill`, `tie`) at their defaults."""
+        """A copy whose notes and rests have the named fields (`beam`, `courtesy`, `fermata`, `trill`, `tie`) at their defaults."""
         defaults = {"beam": None, "tuplet": None}
         changed = []
         for element in self.elements:
