@@ -43,12 +43,15 @@ class EngravingStyle:
     thick_barline_thickness: float = 1.0
     tie_midpoint_thickness: float = 0.5
     tie_endpoint_thickness: float = 0.1
-    spacing_linear: float = 0.25
+    spacing_linear: float = 0.255
     spacing_non_linear: float = 0.6
     measure_min_width: int = 15
     grace_factor: float = 0.75
     beam_max_slope: int = 10
     left_margin_clef: float = 1.0
+    right_margin_clef: float = 2.0
+    right_margin_key_sig: float = 2.0
+    right_margin_meter_sig: float = 1.3
     ink_threshold: float | None = 0.45
 
     def __post_init__(self) -> None:
@@ -79,6 +82,9 @@ class EngravingStyle:
             grace_factor=float(rng.uniform(0.6, 0.8)),
             beam_max_slope=int(rng.integers(0, 16)),
             left_margin_clef=float(rng.uniform(0.3, 1.8)),
+            right_margin_clef=float(rng.uniform(0.6, 2.0)),
+            right_margin_key_sig=float(rng.uniform(0.6, 2.0)),
+            right_margin_meter_sig=float(rng.uniform(0.6, 2.0)),
             ink_threshold=None if rng.random() < 0.5 else float(rng.uniform(0.3, 0.7)),
         )
 
