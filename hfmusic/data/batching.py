@@ -72,7 +72,8 @@ class BucketedBatches:
 class BatchStream:
     """Endless batches of `(item, serial)` keys from a position on: what a DataLoader takes as `batch_sampler`.
 
-    `serial` counts all items ever drawn: it seeds the item's augmentation. With several processes, process `rank` of `world` takes every world-th batch.
+    `serial` counts all items ever drawn: it seeds the item's augmentation. With several processes, process
+    `rank` of `world` takes every world-th batch.
     """
 
     def __init__(self, batches: BucketedBatches, *, start: int = 0, rank: int = 0, world: int = 1) -> None:

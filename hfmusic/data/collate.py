@@ -20,8 +20,9 @@ class StaveItem(TypedDict):
 class StaveCollator:
     """Pad items to the widest: the keyword arguments of `CRNNForCTC.forward`, and `ids`.
 
-    Returns `input_features` float32 (B, 1, H, W) in 0..1, right padded with 0 (paper); `attention_mask` int64 (B, W),
+    Returns `input_features` uint8 (B, 1, H, W), ink = 255, right padded with 0 (paper); `attention_mask` int64 (B, W),
     1 = real; `labels` int64 (B, L) padded with -100. W is a multiple of `pad_multiple`, so that few shapes occur.
+    Pixels stay bytes on their way from the worker to the device; `model_inputs` makes them floats there.
     """
 
     def __init__(self, pad_multiple: int = 8) -> None:
@@ -42,11 +43,20 @@ class StaveCollator:
             mask[row, :real] = 1
             labels[row, : len(item["labels"])] = item["labels"]
         return {
-            "input_features": torch.from_numpy(features).float().div_(255),
+            "input_features": torch.from_numpy(features),
             "attention_mask": torch.from_numpy(mask),
             "labels": torch.from_numpy(labels),
             "ids": [item["id"] for item in items],
         }
+
+
+def model_inputs(batch: dict[str, Any], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+    """Keyword arguments of a model from a collated batch, on its device: features float32 in 0..1, channels last."""
+    inputs = {
+        name: value.to(device, non_blocking=True) for name, value in batch.items() if isinstance(value, torch.Tensor)
+    }
+    features = inputs["input_features"].to(memory_format=torch.channels_last)
+    return inputs | {"input_features": features.float().div_(255)}
 
 
 def frames_needed(labels: Sequence[int] | np.ndarray) -> int:

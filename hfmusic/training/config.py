@@ -64,11 +64,13 @@ class OptimizerConfig:
 class ScheduleConfig:
     """Learning rate over `max_steps`: "one_cycle" and "cosine" warm up over `warmup` (a part of all steps) and decay
     along a cosine to `final` (a part of the highest rate); one_cycle also warms up along a cosine. "constant" is
-    paper 000's."""
+    paper 000's. With `by_time` and a limit of minutes, the schedule goes by minutes where they run ahead of the steps,
+    so the decay ends when the time is up."""
 
     kind: str = "one_cycle"
     warmup: float = 0.1
     final: float = 0.001
+    by_time: bool = False
 
     def __post_init__(self) -> None:
         kinds = ("one_cycle", "cosine", "constant")
@@ -108,13 +110,14 @@ class TrainingConfig:
     total_limit: int = 2
     num_workers: int = 1
     num_proc: int = 2
+    eval_batch_size: int = 32
     tensorboard: bool = False
     output_dir: str = "runs"
     cache_dir: str = "cache/features"
 
     def __post_init__(self) -> None:
         _check(bool(self.train), "a recipe needs at least one dataset under train", list(self.train))
-        for name in ("batch_size", "mega_batches", "max_steps", "log_every", "evaluate_every", "save_every"):
+        for name in ("batch_size", "mega_batches", "max_steps", "log_every", "evaluate_every", "save_every", "eval_batch_size"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
         _check(self.total_limit >= 1, "total_limit must be at least 1", self.total_limit)
         _check(self.clip_norm > 0, "clip_norm must be positive", self.clip_norm)

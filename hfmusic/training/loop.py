@@ -1,0 +1,281 @@
+"""The one training loop: cached features in, checkpoints, a log and a model folder out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import nn
+from tqdm.auto import tqdm
+
+from hfmusic.data.collate import model_inputs
+from hfmusic.training.checkpoint import (
+    RunLog,
+    checkpoint_folder,
+    checkpoint_folders,
+    prune,
+    replace_folder,
+    write_folder,
+)
+from hfmusic.training.config import OptimizerConfig, TrainingConfig
+from hfmusic.training.data import training_loader, training_staves, validation_staves
+from hfmusic.training.export import BuiltModel, build_model, export_model
+from hfmusic.training.schedule import AveragedWeights, learning_rate_factor, progress_of
+from hfmusic.training.validation import validate
+
+logger = logging.getLogger(__name__)
+MAX_BAD_STEPS = 20
+
+
+@dataclass
+class Position:
+    """Where a training is; part of a checkpoint. `seconds` is time spent in the loop, over all its calls."""
+
+    step: int = 0
+    seconds: float = 0.0
+    bad_steps: int = 0
+    best: float = float("inf")
+    best_step: int = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def set_up_device(config: TrainingConfig) -> Accelerator:
+    """The accelerator of a recipe: "auto" is bf16 where the GPU has it, else float32. CPU threads are all cores."""
+    mode = config.mixed_precision
+    if mode == "auto":
+        mode = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    torch.set_flush_denormal(True)  # LSTM gates near zero make denormals, which CPUs compute ten times slower
+    return Accelerator(mixed_precision=mode)
+
+
+def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """Adam or AdamW, fused where the device has it; no weight decay on biases and normalisation."""
+    learned = [weight for weight in model.parameters() if weight.requires_grad]
+    decayed = [weight for weight in learned if weight.ndim > 1]
+    spared = [weight for weight in learned if weight.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    return kind(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=fused)
+
+
+class Training:
+    """A run of a recipe: `run()` trains to the end, to a limit of minutes or to a signal, and exports the model."""
+
+    def __init__(self, config: TrainingConfig, *, resume: bool = False, max_minutes: float | None = None) -> None:
+        self.config, self.max_minutes = config, max_minutes
+        self.folder = config.run_dir
+        checkpoints = checkpoint_folders(self.folder)
+        if checkpoints and not resume:
+            raise ValueError(f"{self.folder} holds a training already: resume it, or give this one another name")
+        self.accelerator = set_up_device(config)
+        torch.manual_seed(config.seed)
+        self.built: BuiltModel = build_model(config)
+        extract, frames = self.built.extract, self.built.config.output_length
+        with self.accelerator.main_process_first():
+            stride = self.built.config.width_stride
+            self.staves = training_staves(config, extract, frames, width_stride=stride)
+            self.validation = validation_staves(config, extract)
+        model = self.built.model.to(self.accelerator.device, memory_format=torch.channels_last)
+        self.average = AveragedWeights(model, config.ema_decay)
+        self.position = Position()
+        self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(model, config.optimizer))
+        self.accelerator.register_for_checkpointing(self.average, self.position)
+        torch.manual_seed(config.seed + 1 + self.accelerator.process_index)
+        if checkpoints:
+            self.accelerator.load_state(str(checkpoints[-1]))
+            logger.info("resumed at step %d", self.position.step)
+        self.log = RunLog(self.folder / "log.jsonl", self.position.step if checkpoints else None)
+        self.stop_requested = False
+        self.losses: list[torch.Tensor] = []
+
+    @property
+    def plain_model(self) -> nn.Module:
+        return self.accelerator.unwrap_model(self.model)
+
+    @property
+    def minutes(self) -> float:
+        """Minutes in the loop, over all calls of this run."""
+        return self.position.seconds / 60
+
+    def run(self) -> Path:
+        """Train, save, export; the run's folder."""
+        config, position = self.config, self.position
+        if self.accelerator.is_main_process:
+            (self.folder / "train_config.json").write_text(config.to_json(), encoding="utf-8")
+        first, started, before = position.step, time.monotonic(), position.seconds
+        # by_time: minutes are the whole run's, so that a resumed one ends its decay on time; else they are this call's
+        spent_before = 0.0 if config.schedule.by_time else before
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        batches = iter(training_loader(self.staves, config, start=first, rank=rank, world=world))
+        bar = tqdm(total=config.max_steps, initial=first, desc=config.name, disable=not self.accelerator.is_main_process)
+        board = self._tensorboard()
+        last_logged = (first, started)
+        with self._signals():
+            while position.step < config.max_steps and not self._time_is_up(spent_before):
+                self._step(next(batches))
+                position.seconds = before + time.monotonic() - started
+                bar.update()
+                if position.step % config.log_every == 0:
+                    last_logged = self._report(bar, board, last_logged)
+                if position.step % config.evaluate_every == 0 or position.step == config.max_steps:
+                    self._evaluate(board)
+                    position.seconds = before + time.monotonic() - started
+                if position.step % config.save_every == 0:
+                    self._save()
+        bar.close()
+        self._finish(board)
+        return self.folder
+
+    def _step(self, batch: dict[str, Any]) -> None:
+        """One optimizer step at the learning rate of this moment."""
+        config, position = self.config, self.position
+        progress = progress_of(config.schedule, position.step, config.max_steps, self.minutes, self.max_minutes)
+        rate = config.optimizer.lr * learning_rate_factor(config.schedule, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        with self.accelerator.autocast():
+            loss = self.model(**model_inputs(batch, self.accelerator.device)).loss
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(self.plain_model)
+            position.bad_steps = 0
+        else:  # one stave that cannot be spelled in its frames must not end a night's training
+            position.bad_steps += 1
+            logger.warning("step %d: gradient not finite, skipped; staves %s", position.step, ", ".join(batch["ids"]))
+            if position.bad_steps >= MAX_BAD_STEPS:
+                raise FloatingPointError(f"the gradient was not finite for {MAX_BAD_STEPS} steps in a row")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.losses.append(loss.detach())
+        position.step += 1
+
+    def _time_is_up(self, spent_before: float) -> bool:
+        late = self.max_minutes is not None and self.position.seconds - spent_before >= 60 * self.max_minutes
+        stop = [late or self.stop_requested, self.position.seconds]
+        if self.accelerator.num_processes > 1:  # all processes must agree on the clock
+            broadcast_object_list(stop)
+            self.position.seconds = float(stop[1])
+        return bool(stop[0])
+
+    def _report(self, bar: Any, board: Any, last: tuple[int, float]) -> tuple[int, float]:
+        now, step = time.monotonic(), self.position.step
+        loss = torch.stack(self.losses).float().mean().item()
+        self.losses.clear()
+        batch = self.config.batch_size * self.accelerator.num_processes
+        entry = {
+            "loss": round(loss, 5),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "samples_per_second": round((step - last[0]) * batch / max(now - last[1], 1e-9), 2),
+            "minutes": round(self.minutes, 3),
+        }
+        bar.set_postfix(loss=f"{loss:.3f}", ser="-" if self.position.best_step < 0 else f"{self.position.best:.2f}")
+        self._record(board, entry)
+        return step, now
+
+    def _record(self, board: Any, entry: dict[str, float]) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        self.log.write(step=self.position.step, **entry)
+        for name, value in entry.items() if board else ():
+            board.add_scalar(name, value, self.position.step)
+
+    def _evaluate(self, board: Any) -> None:
+        """Validate the averaged weights; keep them in `best/` when they are the best so far."""
+        if not self.validation:
+            return
+        model, position = self.plain_model, self.position
+        self.average.swap(model)
+        if self.accelerator.is_main_process:
+            tokens, size = self.built.tokens, self.config.eval_batch_size
+            results = validate(model, self.validation, tokens, batch_size=size)
+            self._record(board, {**results, "minutes": round(self.minutes, 3)})
+            tqdm.write(f"step {position.step}: " + ", ".join(f"{k} {v:.2f}" for k, v in results.items()))
+            if "ser" in results and results["ser"] <= position.best:
+                position.best, position.best_step = results["ser"], position.step
+                weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+                write_folder(self.folder / "best", lambda folder: torch.save(weights, folder / "weights.pt"))
+        self.average.swap(model)
+        self.accelerator.wait_for_everyone()
+
+    def _save(self) -> None:
+        folder = checkpoint_folder(self.folder, self.position.step)
+        partial = folder.with_name(folder.name + ".partial")
+        if self.accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.save_state(str(partial))
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            replace_folder(partial, folder)
+            prune(self.folder, self.config.total_limit)
+
+    def _finish(self, board: Any) -> None:
+        """The last evaluation, the last checkpoint, and the best weights as a model folder."""
+        self._save()  # first: a second signal may come
+        if self.position.step % self.config.evaluate_every and self.position.step < self.config.max_steps:
+            self._evaluate(board)
+            self._save()
+        if board:
+            board.close()
+        if not self.accelerator.is_main_process:
+            return
+        best = self.folder / "best" / "weights.pt"
+        if best.is_file():
+            self.plain_model.load_state_dict(torch.load(best, weights_only=True))
+        else:
+            self.average.swap(self.plain_model)
+        summary = json.loads(json.dumps(asdict(self.position)))
+        write_folder(
+            self.folder / "model",
+            lambda folder: export_model(self.built, self.plain_model, folder, self.config, summary, self.log.path),
+        )
+
+    def _tensorboard(self) -> Any:
+        if not (self.config.tensorboard and self.accelerator.is_main_process):
+            return None
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.position.step)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and Ctrl-C end the loop after the step at hand; a second one acts as usual."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def stop(number: int, _: Any) -> None:
+            self.stop_requested = True
+            signal.signal(number, before[signal.Signals(number)])
+
+        for number in before:
+            signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,77 @@
+"""The learning rate as a function of how far a training is, and averaged weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from hfmusic.training.config import ScheduleConfig
+
+
+def progress_of(schedule: ScheduleConfig, step: int, max_steps: int, minutes: float, max_minutes: float | None) -> float:
+    """How far a training is, 0 to 1: by steps, and with `by_time` and a limit by minutes where those are ahead."""
+    part = step / max_steps
+    if schedule.by_time and max_minutes is not None:
+        part = max(part, minutes / max_minutes)
+    return min(1.0, part)
+
+
+def learning_rate_factor(schedule: ScheduleConfig, progress: float) -> float:
+    """Part of the highest learning rate at `progress` 0 to 1.
+
+    >>> [round(learning_rate_factor(ScheduleConfig("cosine", warmup=0.5, final=0.0), p), 3) for p in (0, 0.25, 0.5, 0.75, 1)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if schedule.kind == "constant":
+        return 1.0
+    if progress < schedule.warmup:
+        part = progress / schedule.warmup
+        if schedule.kind == "cosine":
+            return part
+        start = 1 / 25  # one cycle starts at a twenty-fifth of the highest rate, as its author does
+        return start + (1 - start) * 0.5 * (1 - math.cos(math.pi * part))
+    part = (progress - schedule.warmup) / (1 - schedule.warmup)
+    return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * part))
+
+
+class AveragedWeights:
+    """Exponential moving average of a model's parameters and float buffers; `decay` 0 keeps no average.
+
+    The decay starts low and grows to `decay`, so that the first steps do not linger.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay, self.updates = decay, 0
+        self.average = {name: value.detach().clone() for name, value in _floats(model).items()} if decay else {}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the model's present weights."""
+        if not self.decay:
+            return
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(list(self.average.values()), list(_floats(model).values()), 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, model: nn.Module) -> None:
+        """Exchange the model's weights and the average; a second call restores both exactly."""
+        for name, value in _floats(model).items() if self.decay else ():
+            kept = value.detach().clone()
+            value.copy_(self.average[name])
+            self.average[name].copy_(kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "average": self.average}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        for name, value in state["average"].items():
+            self.average[name].copy_(value)
+
+
+def _floats(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in model.state_dict().items() if value.is_floating_point()}
