@@ -1,7 +1,7 @@
 """Beams by meter, for music that came without them (semantic tokens, MIDI).
 
-PrIMuS's semantic encoding says nothing of beams; its images and its agnostic encoding show them. RISM's copyists beam by
-the beat nearly always, and that is what `with_beams` does.
+PrIMuS's semantic encoding says nothing of beams; its images and its agnostic encoding show them. RISM's copyists
+beam by the beat nearly always, and that is what `with_beams` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _QUARTER = Fraction(1)
 
 
 def beat_of(meter: TimeSignature | None) -> Fraction:
-    """Length in quarter notes of what one beam spans: three units in compound meters of eighths or shorter, else a quarter.
+    """Quarter notes that one beam spans: three units in compound meters of eighths or shorter, else one quarter.
 
     >>> beat_of(TimeSignature(6, 8)), beat_of(TimeSignature(3, 8)), beat_of(TimeSignature(3, 4)), beat_of(None)
     (Fraction(3, 2), Fraction(3, 2), Fraction(1, 1), Fraction(1, 1))
@@ -26,11 +26,11 @@ def beat_of(meter: TimeSignature | None) -> Fraction:
 
 
 def with_beams(score: Score) -> Score:
-    """A copy whose eighths and shorter notes are beamed by the beat; a score that carries beams already comes back as it is.
+    """A copy with eighths and shorter notes beamed by the beat; a score that has beams already comes back as it is.
 
-    A beam joins two or more notes that begin in the same beat. Rests, barlines, other signs, notes of a quarter and longer,
-    and the edge of a tuplet break it. A grace note inside is marked "middle", as in PrIMuS; other grace notes get no beam.
-    A first measure shorter than the meter is an upbeat: its beats are counted from its end.
+    A beam joins two or more notes that begin in the same beat. Rests, barlines, other signs, notes of a quarter and
+    longer, and the edge of a tuplet break it. A grace note inside is marked "middle", as in PrIMuS; other grace notes
+    get no beam. A first measure shorter than the meter is an upbeat: its beats are counted from its end.
 
     >>> from .semantic import read_semantic
     >>> eighths = read_semantic("timeSignature-2/4 note-C4_eighth note-D4_eighth note-E4_eighth rest-eighth barline")

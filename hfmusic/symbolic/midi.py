@@ -1,0 +1,173 @@
+"""MIDI of a score, as PrIMuS's converter plays it, and scores and note events of MIDI.
+
+The converter plays 120 quarters a minute at velocity 64, merges tied notes into one, ends a note exactly where it ends
+on paper, and neither plays grace notes nor gives them time (the last is measured on its own sample files).
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict, deque
+from fractions import Fraction
+
+import mido
+
+from .midi_notation import score_of_events
+from .score import Element, KeySignature, MultiRest, Note, NoteEvent, Rest, Score, TimeSignature
+
+TICKS_PER_QUARTER = 960
+_TEMPO = 500_000  # microseconds of a quarter: 120 a minute
+_VELOCITY = 64
+_KEY_NAMES = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+
+
+def sounding_notes(score: Score) -> list[tuple[Fraction, Fraction, int]]:
+    """(onset, offset, MIDI pitch) in quarter notes of what sounds: ties merged, grace notes left out.
+
+    A tie between two pitches is none: each note sounds.
+    """
+    sounding: list[tuple[Fraction, Fraction, int]] = []
+    tied = False
+    now, measure = Fraction(0), Fraction(4)
+    for element in score.elements:
+        if isinstance(element, Note):
+            if element.grace:
+                continue
+            end, pitch = now + element.quarters, element.pitch.midi
+            if tied and sounding[-1][2] == pitch:
+                sounding[-1] = (sounding[-1][0], end, pitch)
+            else:
+                sounding.append((now, end, pitch))
+            tied, now = element.tie, end
+        elif isinstance(element, Rest):
+            now += element.quarters
+        elif isinstance(element, MultiRest):
+            now += measure * element.measures
+        elif isinstance(element, TimeSignature):
+            measure = element.quarters
+    return sounding
+
+
+def note_events(score: Score) -> list[NoteEvent]:
+    """What sounds, as events timed in quarter notes. See `sounding_notes`.
+
+    >>> from .semantic import read_semantic
+    >>> note_events(read_semantic("note-C4_quarter tie barline note-C4_half gracenote-D4_eighth note-E4_half"))[0]
+    NoteEvent(onset=0.0, offset=3.0, pitch_midi=60, velocity=64)
+    """
+    return [NoteEvent(float(on), float(off), pitch, _VELOCITY) for on, off, pitch in sounding_notes(score)]
+
+
+def write_midi(score: Score) -> bytes:
+    """A standard MIDI file of what sounds: 960 ticks a quarter; meters and key signatures go along as meta events.
+
+    >>> from .semantic import read_semantic
+    >>> write_midi(read_semantic("note-C4_quarter"))[:4]
+    b'MThd'
+    """
+    notes: list[tuple[int, int, int]] = []
+    for onset, offset, pitch in sounding_notes(score):
+        notes += [(_ticks(onset), _VELOCITY, pitch), (_ticks(offset), 0, pitch)]
+    notes.sort(key=lambda event: event[:2])  # ends before beginnings
+    now, track = 0, mido.MidiTrack()
+    for tick, velocity, pitch in notes:
+        track.append(mido.Message("note_on", note=pitch, velocity=velocity, time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track", time=_ticks(score.quarters) - now))
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, tracks=[_signs_track(score), track])
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def _ticks(quarters: Fraction) -> int:
+    return round(quarters * TICKS_PER_QUARTER)
+
+
+def _signs_track(score: Score) -> mido.MidiTrack:
+    """Tempo, meters and keys. MIDI holds only denominators that are powers of two: others are left out."""
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=_TEMPO, time=0)])
+    now = 0
+    for index, onset, _ in score.timeline():
+        element: Element = score.elements[index]
+        message = None
+        if isinstance(element, KeySignature):
+            message = mido.MetaMessage("key_signature", key=_KEY_NAMES[element.fifths + 7])
+        elif isinstance(element, TimeSignature) and _fits_midi(element):
+            names = {"numerator": element.numerator, "denominator": element.denominator}
+            message = mido.MetaMessage("time_signature", **names)
+        if message is not None:
+            message.time = _ticks(onset) - now
+            now += message.time
+            track.append(message)
+    track.append(mido.MetaMessage("end_of_track", time=0))
+    return track
+
+
+def _fits_midi(meter: TimeSignature) -> bool:
+    return meter.numerator < 256 and meter.denominator & (meter.denominator - 1) == 0
+
+
+def _open(data: bytes) -> mido.MidiFile:
+    try:
+        file = mido.MidiFile(file=io.BytesIO(data))
+    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"not a standard MIDI file: {len(data)} bytes beginning {data[:4]!r} ({error})") from None
+    if file.ticks_per_beat <= 0 or file.ticks_per_beat >= 0x8000:
+        raise ValueError(f"MIDI timed in ticks of a quarter wanted, got SMPTE division {file.ticks_per_beat}")
+    return file
+
+
+def _timed_notes(file: mido.MidiFile) -> list[tuple[Fraction, Fraction, int, int]]:
+    """(onset, offset, pitch, velocity) in quarters, by onset. A note never ended ends with its track."""
+    notes = []
+    for track in file.tracks:
+        now = 0
+        sounding: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
+        for message in track:
+            now += message.time
+            if message.type not in ("note_on", "note_off"):
+                continue
+            waiting = sounding[message.channel, message.note]
+            if message.type == "note_on" and message.velocity:
+                waiting.append((now, message.velocity))
+            elif waiting:
+                begun, velocity = waiting.popleft()
+                notes.append((begun, now, message.note, velocity))
+        for (_, pitch), waiting in sounding.items():
+            notes += [(begun, now, pitch, velocity) for begun, velocity in waiting]
+    quarter = file.ticks_per_beat
+    return sorted((Fraction(on, quarter), Fraction(off, quarter), pitch, vel) for on, off, pitch, vel in notes)
+
+
+def midi_note_events(data: bytes) -> list[NoteEvent]:
+    """Notes of a MIDI file in quarter notes, whatever its tempo, ordered by onset and pitch; all tracks and channels.
+
+    Raises:
+        ValueError: bytes that are no standard MIDI file, or one timed in SMPTE frames.
+    """
+    return [NoteEvent(float(on), float(off), pitch, vel) for on, off, pitch, vel in _timed_notes(_open(data))]
+
+
+def read_midi(data: bytes) -> Score:
+    """A score of a MIDI file that holds one voice in exact rhythm, such as `write_midi` gives.
+
+    MIDI has no spelling, clef, beam or tie: spelling follows the key signature (C major where none is given), the clef
+    is the one of G2 and F4 that lies closer, durations are cut at barlines and into tied figures.
+
+    Raises:
+        ValueError: see `midi_note_events`.
+        NotationError: "chord" where notes overlap, "rhythm" for a time that is no multiple of a 128th note.
+    """
+    file = _open(data)
+    signs: list[tuple[Fraction, Element]] = []
+    for track in file.tracks:
+        now = 0
+        for message in track:
+            now += message.time
+            at = Fraction(now, file.ticks_per_beat)
+            if message.type == "time_signature":
+                signs.append((at, TimeSignature(message.numerator, message.denominator)))
+            elif message.type == "key_signature" and message.key in _KEY_NAMES:
+                signs.append((at, KeySignature(_KEY_NAMES.index(message.key) - 7)))
+    return score_of_events([note[:3] for note in _timed_notes(file)], signs)
