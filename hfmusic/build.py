@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -85,10 +87,11 @@ def build_primus(
     finished = claim(out, {"dataset": "primus"} | settings.public())
     if finished is not None:
         return finished
-    plan, shards = load_plan(out, settings)
-    rows = PrimusRows(seed, distorted)
-    report = write_shards(shards, rows, parquet_schema(PRIMUS_FEATURES), num_proc=num_proc, title="primus")
-    summary = finish(out, shards, report, plan["dropped"], settings)
+    with only_one(out):
+        plan, shards = load_plan(out, settings)
+        rows = PrimusRows(seed, distorted)
+        report = write_shards(shards, rows, parquet_schema(PRIMUS_FEATURES), num_proc=num_proc, title="primus")
+        summary = finish(out, shards, report, plan["dropped"], settings)
     return summary | {"seconds": round(time.monotonic() - begun, 1)}
 
 
@@ -123,7 +126,8 @@ def claim(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         ValueError: the folder holds a build of other settings, or files of no build.
     """
-    note, wanted = out / "build.json", {"format": _FORMAT, "settings": settings, "versions": versions()}
+    note = out / "build.json"
+    wanted: dict[str, Any] = {"format": _FORMAT, "settings": settings, "versions": versions()}
     if note.is_file():
         there = json.loads(note.read_text(encoding="utf-8"))
         differing = [
@@ -142,9 +146,21 @@ def claim(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """Hold a folder for one build; the system lets go of it however the build ends."""
+    (out / STATE).mkdir(exist_ok=True)
+    with (out / STATE / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another build is at work in {out}") from None
+        yield
+
+
 def load_plan(out: Path, settings: PrimusSettings) -> tuple[dict[str, Any], list[Shard]]:
     """The plan of a build, made now or found from before, and its shards."""
-    folder, data = out / STATE, out / "data"
+    folder, data = out / STATE / "plan", out / "data"
     ready = folder / "plan.json"
     plan = json.loads(ready.read_text(encoding="utf-8")) if ready.is_file() else write_plan(settings, folder)
     if not plan["shards"]:

@@ -41,7 +41,8 @@ from hfmusic.symbolic.score import (
     Score,
     TimeSignature,
 )
-from hfmusic.symbolic.semantic import semantic_text, write_semantic
+from hfmusic.symbolic.semantic import in_vocabulary, semantic_text, write_semantic
+from hfmusic.symbolic.vocabulary import load_vocabulary
 
 SPLITS = ("train", "validation", "test")
 SOURCES = ("rism", "music21", "openscore", "primus")
@@ -144,6 +145,9 @@ def _item(tune: Tune, split: str, dropped: Counter[str]) -> Row | None:
         semantic, agnostic = write_semantic(tune.score), write_agnostic(tune.score)
     except NotationError as error:
         dropped[error.reason] += 1
+        return None
+    if not (in_vocabulary(semantic) and all(token in load_vocabulary("agnostic") for token in agnostic)):
+        dropped["out of vocabulary"] += 1
         return None
     return {
         "id": tune.id,

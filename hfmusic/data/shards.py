@@ -91,7 +91,8 @@ def write_shard(
 ) -> None:
     """Write one shard in this process. `skip`: id -> error of items to leave out; `begin` hears each id."""
     failed: list[dict[str, str]] = []
-    temporary = shard.plan.with_suffix(".parquet.tmp")
+    # A name of its own: the worker of a killed build may not have noticed yet, and write this shard too.
+    temporary = shard.plan.with_suffix(f".{os.getpid()}.tmp")
     # Options are spelled out and one thread writes: the same rows give the same bytes.
     with pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=3, version="2.6") as writer:
         for group in _groups(_rows(shard, make_row, skip, begin, failed), ROW_GROUP):
@@ -164,7 +165,9 @@ class _Worker:
         theirs.close()
 
     def begin(self, shard: Shard) -> None:
-        self.shard, self._strikes, self._skip = shard, Counter[str](), {}
+        self.shard = shard
+        self._strikes: Counter[str] = Counter()
+        self._skip: dict[str, str] = {}
         self._send()
 
     def _send(self) -> None:
