@@ -9,9 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from hfmusic.symbolic.beaming import with_beams
 from hfmusic.symbolic.score import (
     Barline,
+    Beam,
     Element,
     MultiRest,
     Note,
@@ -20,10 +23,12 @@ from hfmusic.symbolic.score import (
 )
 from hfmusic.symbolic.semantic import in_vocabulary, write_semantic
 
-from .corpora import Tune
 from .coverage import flat_staff
 from .melody import Composer
 from .rhythms import TICKS
+
+if TYPE_CHECKING:
+    from .corpora import Tune
 
 FLAT_SHARE = 0.3
 
@@ -40,6 +45,8 @@ def generated_tunes(n: int, seed: int, *, start: int = 0, flat_share: float = FL
 
 def generated_tune(seed: int, index: int, *, flat_share: float = FLAT_SHARE) -> Tune:
     """Tune number `index` of `seed`: writable as PrIMuS semantic and in its vocabulary."""
+    from .corpora import Tune
+
     name = f"generated-{seed}-{index}"
     attempt = 0
     while True:
@@ -75,15 +82,12 @@ def rebeamed(score: Score, rng: random.Random) -> Score:
     if chance < 0.15:
         return score
     if chance < 0.85:
-        try:
-            from hfmusic.symbolic.beaming import with_beams
-        except ImportError:
-            return _grouped(score, TICKS)
         return with_beams(score)
-    return _grouped(score, rng.choice((TICKS // 2, TICKS, 3 * TICKS // 2, 2 * TICKS, 4 * TICKS)))
+    half_beats = rng.choices((1, 2, 3, 4, 8), (1, 2, 2, 5, 1))[0]
+    return grouped(score, half_beats * TICKS // 2)
 
 
-def _grouped(score: Score, group: int) -> Score:
+def grouped(score: Score, group: int) -> Score:
     """Beams over notes that start within the same `group` ticks of the measure."""
     elements = list(score.elements)
     run: list[int] = []
@@ -104,9 +108,9 @@ def _grouped(score: Score, group: int) -> Score:
 
 
 def _beam(elements: list[Element], run: list[int]) -> None:
-    for index in run if len(run) > 1 else ():
+    """Beams the notes at `run`; grace notes between them are within the beam."""
+    for index in range(run[0], run[-1] + 1) if len(run) > 1 else ():
         note = elements[index]
         if isinstance(note, Note):
-            elements[index] = replace(
-                note, beam="begin" if index == run[0] else "end" if index == run[-1] else "middle"
-            )
+            place: Beam = "begin" if index == run[0] else "end" if index == run[-1] else "middle"
+            elements[index] = replace(note, beam=place)
