@@ -1,4 +1,4 @@
-"""From a score to a picture of its staff, as PrIMuS's were made: Verovio lays it out, resvg draws it.
+"""From a score to a picture of its staff, as PrIMuS's were made: Verovio lays it out, `raster` draws it.
 
 One system of any length on one line, cropped to the ink. The defaults are PrIMuS's own geometry (davidrizo/im3 drew
 with Verovio 2.0: staff space 18 px, staff lines 2 px wide on 3 rows, bar lines 3 px, black and white only);
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from PIL import Image
+
+from .raster import Shape, UnknownShapeError, draw
 
 if TYPE_CHECKING:
     from hfmusic.symbolic.score import Score
@@ -136,41 +138,66 @@ def engrave_svg(mei: str, style: EngravingStyle | None = None) -> str:
 _GLYPH = re.compile(r'<g id="([^"]+)">\s*<path transform="scale\(1,\s*-1\)" d="([^"]*)"')
 _SHAPE = re.compile(r"<(use|path|rect|polygon|polyline|ellipse)\s([^>]*?)/?>")
 _HIDDEN = re.compile(r'<g [^>]*class="[^"]*placeholder[^"]*">\s*<ellipse[^>]*/>')
+_SIZE = re.compile(r'class="definition-scale"[^>]*viewBox="0 0 (\d+) (\d+)"')
 _ATTRIBUTE = re.compile(r'([\w:-]+)="([^"]*)"')
 
 
-def _flat(svg: str, scale: float) -> str:
-    """The same drawing as a flat list of shapes: what resvg would find after resolving styles, groups and uses.
+@dataclass(frozen=True)
+class _Drawing:
+    """A staff of Verovio as a flat list of shapes, without its groups, ids and style sheet; 10 units a pixel."""
 
-    Half a pixel down, so that the edges of 2-pixel lines fall inside pixels as in PrIMuS, whose lines are 3 rows.
-    """
-    size = re.search(r'class="definition-scale"[^>]*viewBox="0 0 (\d+) (\d+)"', svg)
+    width: int
+    height: int
+    glyphs: dict[str, str]
+    shapes: list[Shape]
+
+
+def _read_svg(svg: str) -> _Drawing:
+    size = _SIZE.search(svg)
     if size is None:
         raise ValueError(f"not an SVG of Verovio: {svg[:80]!r}")
-    width, height = int(size[1]), int(size[2])
-    columns, rows = round(width * scale / 10), round(height * scale / 10) + 1
-    if columns * rows > MAX_PIXELS:
-        raise ValueError(f"the staff would be {columns}x{rows} pixels; at most {MAX_PIXELS} pixels are drawn")
     head, _, body = svg.partition("</defs>")
-    glyphs = dict(_GLYPH.findall(head))
-    shapes = []
-    for kind, text in _SHAPE.findall(_HIDDEN.sub("", body)):
-        attributes = dict(_ATTRIBUTE.findall(text))
+    shapes = [(kind, dict(_ATTRIBUTE.findall(text))) for kind, text in _SHAPE.findall(_HIDDEN.sub("", body))]
+    return _Drawing(int(size[1]), int(size[2]), dict(_GLYPH.findall(head)), shapes)
+
+
+def _draw_by_resvg(drawing: _Drawing, size: tuple[int, int], scale: float) -> np.ndarray:
+    """What `raster.draw` does, for any shape; the reference its tests compare with."""
+    import resvg_py
+
+    parts = []
+    for kind, attributes in drawing.shapes:
         if kind == "use":
-            outline = glyphs[attributes["xlink:href"][1:]]
-            shapes.append(f'<path transform="{attributes.get("transform", "")} scale(1,-1)" d="{outline}"/>')
+            outline = drawing.glyphs[attributes["xlink:href"][1:]]
+            parts.append(f'<path transform="{attributes.get("transform", "")} scale(1,-1)" d="{outline}"/>')
         else:
+            given = " ".join(f'{name}="{value}"' for name, value in attributes.items())
             stroke = ' stroke="#000"' if "stroke-width" in attributes else ""
-            shapes.append(f"<{kind} {text.rstrip()}{stroke}/>")
-    half = 5 / scale
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{columns}" height="{rows}" '
-        f'viewBox="0 {-half:g} {columns * 10 / scale:g} {rows * 10 / scale:g}">{"".join(shapes)}</svg>'
+            parts.append(f"<{kind} {given}{stroke}/>")
+    unit = 10 / scale
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[1]}" height="{size[0]}" '
+        f'viewBox="0 {-unit / 2:g} {size[1] * unit:g} {size[0] * unit:g}">{"".join(parts)}</svg>'
     )
+    png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True)
+    return np.ascontiguousarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)[:, :, 3])
+
+
+def _coverage(svg: str, scale: float) -> np.ndarray:
+    """Ink of every pixel, uint8 (H, W), 255 = all. Half a pixel down: the edges of 2-pixel lines then fall inside
+    pixels as in PrIMuS, whose staff lines are 3 rows."""
+    drawing = _read_svg(svg)
+    size = (round(drawing.height * scale / 10) + 1, round(drawing.width * scale / 10))
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"the staff would be {size[1]}x{size[0]} pixels; at most {MAX_PIXELS} pixels are drawn")
+    try:
+        return draw(drawing.shapes, drawing.glyphs, size, scale)
+    except UnknownShapeError:
+        return _draw_by_resvg(drawing, size, scale)
 
 
 def rasterise(svg: str, *, scale: float = 1.0, ink_threshold: float | None = 0.45) -> np.ndarray:
-    """Draws an SVG of `engrave_svg`, cropped to the ink: uint8 (H, W), 255 = paper, 0 = ink.
+    """Draws an SVG of `engrave_svg`, cropped to the ink: uint8 (H, W), 255 = paper, 0 = ink. Text is left out.
 
     Args:
         scale: 1 gives 18 pixels a staff space.
@@ -179,16 +206,14 @@ def rasterise(svg: str, *, scale: float = 1.0, ink_threshold: float | None = 0.4
     Raises:
         ValueError: not an SVG of Verovio, nothing drawn, or more than 40 million pixels.
     """
-    import resvg_py
-
-    png = resvg_py.svg_to_bytes(svg_string=_flat(svg, scale), skip_system_fonts=True)
-    coverage = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)[:, :, 3]
+    coverage = _coverage(svg, scale)
     cut = 8 if ink_threshold is None else max(1, round(255 * ink_threshold))
-    left, top, width, height = cv2.boundingRect((coverage >= cut).view(np.uint8))
+    black = cv2.compare(coverage, cut, cv2.CMP_GE)
+    left, top, width, height = cv2.boundingRect(black)
     if width == 0:
         raise ValueError("the score draws nothing")
-    ink = coverage[top : top + height, left : left + width]
-    return ~ink if ink_threshold is None else np.where(ink >= cut, np.uint8(0), np.uint8(255))
+    picture = coverage if ink_threshold is None else black
+    return cv2.bitwise_not(picture[top : top + height, left : left + width])
 
 
 def engrave(score: Score | str, style: EngravingStyle | None = None, *, scale: float = 1.0) -> np.ndarray:
