@@ -85,10 +85,10 @@ def export_model(
     fold_head(model)
     model.to("cpu", memory_format=torch.contiguous_format)
     model.save_pretrained(folder)  # type: ignore[operator]
-    make_processor(built, config).save_pretrained(folder)
     (folder / "train_config.json").write_text(config.to_json(), encoding="utf-8")
     summary = {**position, "date": datetime.now(UTC).isoformat(timespec="seconds"), "log": read_log(log)}
     (folder / "training_log.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    make_processor(built, config).save_pretrained(folder)
 
 
 def make_processor(built: BuiltModel, config: TrainingConfig) -> Any:

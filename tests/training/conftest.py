@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hfmusic.testing.staves import write_dataset
+
+TINY = {
+    "processor": {"mode": "staff", "height": 48, "staff_space": 4.0},
+    "model": {
+        "input_height": 48,
+        "conv_channels": [8, 16],
+        "conv_kernels": [[3, 3], [3, 3]],
+        "pool_sizes": [[2, 2], [2, 2]],
+        "hidden_size": 48,
+        "num_recurrent_layers": 1,
+        "dropout": 0.1,
+    },
+    "factorised_head": True,
+    "batch_size": 4,
+    "max_steps": 12,
+    "evaluate_every": 6,
+    "save_every": 4,
+    "log_every": 2,
+    "num_workers": 0,
+    "num_proc": 1,
+}
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("staves") / "primus", train=10, other=4)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, dataset: Path) -> Any:
+    """Write a recipe that trains a tiny model on drawn staves: `recipe(name, **changes)` gives its path."""
+
+    def write(name: str, **changes: Any) -> Path:
+        raw = {
+            **TINY,
+            "name": name,
+            "train": [{"path": str(dataset), "distorted_probability": 0.5}],
+            "validation": [{"path": str(dataset), "name": "clean"}],
+            "output_dir": str(tmp_path / "runs"),
+            "cache_dir": str(tmp_path / "cache"),
+            **changes,
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return path
+
+    return write
