@@ -7,15 +7,13 @@ name, never guessed: see `REASONS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
+from .pae_signs import ALTER, BARLINES, FIGURE_OF_DIGIT, Token, read_clef, read_key, read_meter, tokens
 from .score import (
-    SHARP_ORDER,
     Barline,
-    BarlineKind,
-    Clef,
+    Beam,
     Duration,
     Element,
     KeySignature,
@@ -25,12 +23,11 @@ from .score import (
     Pitch,
     Rest,
     Score,
-    TimeSignature,
 )
 
 REASONS = {
     "accidental": "an accidental before something that is no note, or two of them",
-    "barline": "a barline sign the code does not have, such as /:",
+    "barline": "a barline sign the code does not have, such as ///",
     "beam": "beam braces that do not match",
     "character": "a character the code does not have",
     "chord": "two notes sounding together",
@@ -51,52 +48,6 @@ REASONS = {
     "trill": "a t that follows no note",
 }
 
-_FIGURE_OF_DIGIT = {
-    "0": "quadruple_whole",
-    "9": "double_whole",
-    "1": "whole",
-    "2": "half",
-    "4": "quarter",
-    "8": "eighth",
-    "6": "sixteenth",
-    "3": "thirty_second",
-    "5": "sixty_fourth",
-    "7": "hundred_twenty_eighth",
-}
-_ALTER = {"xx": 2, "x": 1, "n": 0, "b": -1, "bb": -2}
-_BARLINES: dict[str, BarlineKind] = {
-    "/": "single",
-    "//": "double",
-    "://": "repeat-end",
-    "//:": "repeat-start",
-    "://:": "repeat-both",
-}
-_TOKEN = re.compile(
-    r"""(?P<barline>[:/]+)
-    | (?P<octave>'+|,+)
-    | (?P<values>(?:[0-9]\.*)+)
-    | (?P<accidental>[xbn]+)
-    | (?P<note>[A-G])
-    | (?P<rest>-)
-    | (?P<multirest>=\d*)
-    | (?P<clef>%[A-Za-z]?[-+]?\d?)
-    | (?P<key>\$[xbn\[\]A-G]*)
-    | (?P<meter>@(?:[co][./\d]*|\d+(?:/\d+)?)?(?:;\s*\d+(?:/\d+)?)*)
-    | (?P<close>(?:;\d+)?\))
-    | (?P<open>\()
-    | (?P<brace>[{}])
-    | (?P<tie>\+)
-    | (?P<grace_group>qq)
-    | (?P<grace>[gq])
-    | (?P<grace_end>r)
-    | (?P<trill>t)
-    | (?P<figure>!)
-    | (?P<again>f)
-    | (?P<measure_again>i)
-    | (?P<chord>\^)
-    | (?P<space>\s+)""",
-    re.VERBOSE,
-)
 _FIELD = re.compile(r"@(clef|keysig|timesig|data):[^\S\n]*([^\n]*)")
 
 
@@ -135,65 +86,6 @@ def read_pae_text(text: str) -> Score:
     )
 
 
-def read_clef(text: str) -> Clef:
-    """`G-2` -> Clef("G", 2)."""
-    match = re.fullmatch(r"([GCF])-([1-5])", text)
-    if not match:
-        raise NotationError("clef", f"{text!r} is not G, C or F on a line 1 to 5, such as G-2")
-    return Clef(match[1], int(match[2]))
-
-
-def read_key(text: str, current: KeySignature) -> KeySignature:
-    """`xFC` -> two sharps, "" -> none; naturals (`nBE`) take those away from `current`. Brackets (optional) count.
-
-    >>> read_key("bBE[A]", KeySignature(0)).fifths, read_key("nAD", KeySignature(-4)).fifths
-    (-3, -2)
-    """
-    plain = text.replace("[", "").replace("]", "")
-    if not re.fullmatch(r"(?:[xbn][A-G]+)*", plain):
-        raise NotationError("key", f"{text!r} is not sharps xFC..., flats bBE... or naturals")
-    alters = {step: _ALTER[sign] for sign, steps in re.findall(r"([xbn])([A-G]+)", plain) for step in steps}
-    if alters and not any(alters.values()):
-        alters = {step: current.alter_of(step) for step in SHARP_ORDER} | alters
-    for fifths in range(-7, 8):
-        key = KeySignature(fifths)
-        if all(key.alter_of(step) == alters.get(step, 0) for step in SHARP_ORDER):
-            return key
-    raise NotationError("key", f"{text!r} is no row of fifths")
-
-
-def read_meter(text: str) -> TimeSignature:
-    """`c`, `c/` or `3/4`.
-
-    >>> read_meter("c/").symbol
-    'C/'
-    """
-    signs = {"c": TimeSignature(4, 4, "C"), "c/": TimeSignature(2, 2, "C/")}
-    if text in signs:
-        return signs[text]
-    match = re.fullmatch(r"([1-9]\d?)/(1|2|4|8|16|32)", text)
-    if not match:
-        raise NotationError("meter", f"{text!r} is not c, c/ or beats/figure")
-    return TimeSignature(int(match[1]), int(match[2]))
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    place: int
-
-
-def _tokens(data: str) -> Iterator[_Token]:
-    place = 0
-    while place < len(data):
-        match = _TOKEN.match(data, place)
-        if not match:
-            raise NotationError("character", f"{data[place]!r} at {place} of {data!r}")
-        if match.lastgroup != "space":
-            yield _Token(str(match.lastgroup), match[0], place)
-        place = match.end()
-
-
 class _Reader:
     """The state of reading: what holds for the next note, and where the open groups began."""
 
@@ -218,9 +110,8 @@ class _Reader:
             self.elements.append(key)
 
     def read(self, data: str) -> Score:
-        self.tokens = list(_tokens(data))
-        for self.position, token in enumerate(self.tokens):
-            handle: Callable[[_Token], None] = getattr(self, f"_read_{token.kind}")
+        for token in tokens(data):
+            handle: Callable[[Token], None] = getattr(self, f"_read_{token.kind}")
             handle(token)
         self._check_closed(data)
         if not any(isinstance(element, (Note, Rest, MultiRest)) for element in self.elements):
@@ -240,32 +131,32 @@ class _Reader:
 
     # What holds for the notes to come
 
-    def _read_octave(self, token: _Token) -> None:
+    def _read_octave(self, token: Token) -> None:
         count = len(token.text)
         self.octave = 3 + count if token.text[0] == "'" else 4 - count
 
-    def _read_values(self, token: _Token) -> None:
+    def _read_values(self, token: Token) -> None:
         self.values, self.value_place = [], 0
         for digit, dots in re.findall(r"(\d)(\.*)", token.text):
             if digit == "7" and dots:
                 raise NotationError("neume", f"notes without rhythm (7.) at {token.place}")
             if len(dots) > 3:
                 raise NotationError("duration", f"{digit}{dots} at {token.place} has more than three dots")
-            self.values.append(Duration(_FIGURE_OF_DIGIT[digit], len(dots)))
+            self.values.append(Duration(FIGURE_OF_DIGIT[digit], len(dots)))
 
-    def _read_accidental(self, token: _Token) -> None:
-        if token.text not in _ALTER or self.accidental is not None:
+    def _read_accidental(self, token: Token) -> None:
+        if token.text not in ALTER or self.accidental is not None:
             raise NotationError("accidental", f"{token.text!r} at {token.place}")
-        self.accidental = _ALTER[token.text]
+        self.accidental = ALTER[token.text]
 
-    def _read_grace(self, token: _Token) -> None:
+    def _read_grace(self, token: Token) -> None:
         if self.grace is not None:
             raise NotationError("grace", f"{token.text!r} at {token.place} inside another grace")
         self.grace = token.text
 
     _read_grace_group = _read_grace
 
-    def _read_grace_end(self, token: _Token) -> None:
+    def _read_grace_end(self, token: Token) -> None:
         if self.grace != "qq":
             raise NotationError("grace", f"r at {token.place} ends no qq group")
         self.grace = None
@@ -278,7 +169,7 @@ class _Reader:
             self.value_place += 1
         return value
 
-    def _read_note(self, token: _Token) -> None:
+    def _read_note(self, token: Token) -> None:
         if not -1 <= self.octave <= 9:
             raise NotationError("octave", f"octave {self.octave} of the note at {token.place}")
         pitch = Pitch(token.text, self._alter(token.text), self.octave)
@@ -311,32 +202,32 @@ class _Reader:
                 return element
         return None
 
-    def _read_rest(self, token: _Token) -> None:
+    def _read_rest(self, token: Token) -> None:
         self._nothing_waits(token)
         self.elements.append(Rest(self._next_value()))
 
-    def _nothing_waits(self, token: _Token) -> None:
+    def _nothing_waits(self, token: Token) -> None:
         for reason, waits in (("accidental", self.accidental is not None), ("grace", self.grace is not None)):
             if waits:
                 raise NotationError(reason, f"before {token.text!r} at {token.place}")
 
-    def _read_multirest(self, token: _Token) -> None:
+    def _read_multirest(self, token: Token) -> None:
         self._nothing_waits(token)
         measures = int(token.text[1:] or 1)
         if measures < 1 or self.parens:
             raise NotationError("multirest", f"{token.text} at {token.place}")
         self.elements.append(MultiRest(measures))
 
-    def _read_chord(self, token: _Token) -> None:
+    def _read_chord(self, token: Token) -> None:
         raise NotationError("chord", f"^ at {token.place}")
 
-    def _read_tie(self, token: _Token) -> None:
+    def _read_tie(self, token: Token) -> None:
         self._change_last_note(token, "tie", tie=True)
 
-    def _read_trill(self, token: _Token) -> None:
+    def _read_trill(self, token: Token) -> None:
         self._change_last_note(token, "trill", trill=True)
 
-    def _change_last_note(self, token: _Token, reason: str, **change: bool) -> None:
+    def _change_last_note(self, token: Token, reason: str, **change: bool) -> None:
         last = self.elements[-1]
         if not isinstance(last, Note):
             raise NotationError(reason, f"{token.text!r} at {token.place} follows no note")
@@ -344,25 +235,25 @@ class _Reader:
 
     # Signs between notes
 
-    def _read_barline(self, token: _Token) -> None:
+    def _read_barline(self, token: Token) -> None:
         self._nothing_waits(token)
-        if token.text not in _BARLINES:
+        if token.text not in BARLINES:
             raise NotationError("barline", f"{token.text!r} at {token.place}")
-        self.elements.append(Barline(_BARLINES[token.text]))
+        self.elements.append(Barline(BARLINES[token.text]))
         self.measure_alters = {}
 
-    def _read_clef(self, token: _Token) -> None:
+    def _read_clef(self, token: Token) -> None:
         self.elements.append(read_clef(token.text[1:]))
 
-    def _read_key(self, token: _Token) -> None:
+    def _read_key(self, token: Token) -> None:
         self.set_key(read_key(token.text[1:], self.key))
 
-    def _read_meter(self, token: _Token) -> None:
+    def _read_meter(self, token: Token) -> None:
         self.elements.append(read_meter(token.text[1:]))
 
     # Groups
 
-    def _read_brace(self, token: _Token) -> None:
+    def _read_brace(self, token: Token) -> None:
         if (token.text == "{") != (self.brace is None):
             raise NotationError("beam", f"{token.text!r} at {token.place} matches nothing")
         if self.brace is None:
@@ -371,27 +262,27 @@ class _Reader:
         self.elements[self.brace :] = beamed(self.elements[self.brace :])
         self.brace = None
 
-    def _read_open(self, token: _Token) -> None:
+    def _read_open(self, token: Token) -> None:
         self.parens.append(len(self.elements))
 
-    def _read_close(self, token: _Token) -> None:
+    def _read_close(self, token: Token) -> None:
         if not self.parens:
             raise NotationError("parenthesis", f"{token.text!r} at {token.place} matches nothing")
         start = self.parens.pop()
         count = int(token.text[1:-1]) if token.text[0] == ";" else None
         self.elements[start:] = _grouped(self.elements[start:], count, token)
 
-    def _read_figure(self, token: _Token) -> None:
+    def _read_figure(self, token: Token) -> None:
         self._nothing_waits(token)
         if self.figure_start is None:
             self.figure_start = len(self.elements)
         else:
             self.figure, self.figure_start = self._sounding(self.elements[self.figure_start :]), None
 
-    def _read_again(self, token: _Token) -> None:
+    def _read_again(self, token: Token) -> None:
         self._repeat(self.figure, token)
 
-    def _read_measure_again(self, token: _Token) -> None:
+    def _read_measure_again(self, token: Token) -> None:
         bars = [index for index, element in enumerate(self.elements) if isinstance(element, Barline)]
         if not bars or self._sounding(self.elements[bars[-1] + 1 :]):
             raise NotationError("repetition", f"i at {token.place} does not begin a measure")
@@ -401,7 +292,7 @@ class _Reader:
             raise NotationError("repetition", f"i at {token.place} repeats rests of several measures")
         self._repeat(measure, token)
 
-    def _repeat(self, elements: list[Element], token: _Token) -> None:
+    def _repeat(self, elements: list[Element], token: Token) -> None:
         self._nothing_waits(token)
         if not elements:
             raise NotationError("repetition", f"{token.text!r} at {token.place} repeats nothing")
@@ -416,19 +307,27 @@ def beamed(group: list[Element]) -> list[Element]:
     """The elements of one beam group with their beams: a note without flags or a barline parts the group."""
     result, run = list(group), list[int]()
     for index, element in enumerate([*group, Barline()]):
-        if isinstance(element, Barline) or (
-            isinstance(element, Note) and not element.grace and not element.duration.flags
-        ):
-            for nth, at in enumerate(run if len(run) > 1 else []):
-                beam = "begin" if nth == 0 else "end" if nth == len(run) - 1 else "middle"
-                result[at] = replace(result[at], beam=beam)  # type: ignore[call-arg]
-            run = []
-        elif isinstance(element, Note) and not element.grace:
+        if isinstance(element, Note) and element.grace:
+            continue
+        if isinstance(element, Note) and element.duration.flags:
             run.append(index)
+        elif isinstance(element, (Note, Barline)):
+            _join(result, run)
+            run = []
     return result
 
 
-def _grouped(group: list[Element], count: int | None, token: _Token) -> list[Element]:
+def _join(elements: list[Element], run: list[int]) -> None:
+    if len(run) < 2:
+        return
+    beams: list[Beam] = ["begin", *["middle"] * (len(run) - 2), "end"]  # type: ignore[list-item]
+    for index, beam in zip(run, beams, strict=True):
+        note = elements[index]
+        assert isinstance(note, Note)
+        elements[index] = replace(note, beam=beam)
+
+
+def _grouped(group: list[Element], count: int | None, token: Token) -> list[Element]:
     """The elements between parentheses: one note or rest has a fermata, more are a tuplet of `count` (3 if unsaid)."""
     members = [i for i, e in enumerate(group) if isinstance(e, Rest) or (isinstance(e, Note) and not e.grace)]
     if not members or count in (0, 1):
