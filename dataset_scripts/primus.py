@@ -17,7 +17,8 @@ from typing import Any
 import datasets
 
 from hfmusic.build import default_sources
-from hfmusic.data.primus import SPLITS, PrimusRows, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus import SPLITS, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus_rows import PrimusRows
 from hfmusic.data.schema import PRIMUS_FEATURES
 from hfmusic.data.shards import Shard
 

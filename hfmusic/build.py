@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hfmusic.data.primus import SPLITS, PrimusRows, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus import SPLITS, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus_rows import PrimusRows
 from hfmusic.data.shards import Shard, ShardReport, write_shards
 
 STATE = ".build"  # the plan and what is unfinished; gone when the build is done

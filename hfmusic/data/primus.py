@@ -7,7 +7,6 @@ two splits would share dropped, the rest shuffled by a hash. Rows then depend on
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import shutil
@@ -17,30 +16,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from PIL import Image
 from tqdm.auto import tqdm
 
 from hfmusic.data.corpora import Tune, music21_tunes, openscore_tunes, primus_folder, rism_tunes
 from hfmusic.data.generate import generated_tunes
+from hfmusic.data.primus_rows import item_rng, pack_score
 from hfmusic.data.shards import Row, Shard
 from hfmusic.data.splits import split_of
 from hfmusic.data.vary import vary
 from hfmusic.symbolic.agnostic import write_agnostic
-from hfmusic.symbolic.score import (
-    Barline,
-    Clef,
-    Duration,
-    Element,
-    KeySignature,
-    MultiRest,
-    NotationError,
-    Note,
-    Pitch,
-    Rest,
-    Score,
-    TimeSignature,
-)
+from hfmusic.symbolic.score import NotationError
 from hfmusic.symbolic.semantic import in_vocabulary, semantic_text, write_semantic
 from hfmusic.symbolic.vocabulary import load_vocabulary
 
@@ -48,9 +33,6 @@ SPLITS = ("train", "validation", "test")
 SOURCES = ("rism", "music21", "openscore", "primus")
 # A text that two splits share stays where it is needed most.
 _RANK = {"train": 0, "validation": 1, "test": 2}
-_PACKED = {
-    kind.__name__: kind for kind in (Barline, Clef, Duration, KeySignature, MultiRest, Note, Pitch, Rest, TimeSignature)
-}
 
 
 @dataclass(frozen=True)
@@ -92,11 +74,6 @@ class PrimusSettings:
             "data_dir": Path(self.data_dir).name if self.data_dir else None,
             "sources": list(self.sources),
         }
-
-
-def item_rng(seed: int, identifier: str, purpose: str) -> np.random.Generator:
-    """A generator for one purpose of one item, the same in whatever order and process items are made."""
-    return np.random.default_rng(int.from_bytes(_digest(f"{seed}|{identifier}|{purpose}"), "big"))
 
 
 def source_tunes(settings: PrimusSettings) -> Iterator[Tune]:
@@ -227,70 +204,6 @@ def _write_shard_plans(
                 file.write(candidates.readline())
         shards.append((name, len(chunk)))
     return shards
-
-
-@dataclass(frozen=True)
-class PrimusRows:
-    """Makes the row of an item: midi, mei, the engraved image and the distorted one. Picklable."""
-
-    seed: int
-    distorted: bool
-
-    def __call__(self, item: Row) -> Row:
-        # Verovio and OpenCV load in the workers, not in whoever imports this.
-        from hfmusic.render.engrave import EngravingStyle, engrave, png_bytes
-        from hfmusic.symbolic.mei import write_mei
-        from hfmusic.symbolic.midi import write_midi
-
-        score = unpack_score(item["score"])
-        mei = write_mei(score)
-        image = engrave(mei, EngravingStyle.sample(item_rng(self.seed, item["id"], "style")))
-        distorted = None
-        if self.distorted:
-            from hfmusic.render.distort import distort
-
-            distorted = jpeg_bytes(distort(image, item_rng(self.seed, item["id"], "distort")))
-        row = {name: item[name] for name in ("id", "work", "source", "semantic", "agnostic")}
-        return row | {
-            "image": {"bytes": png_bytes(image), "path": None},
-            "distorted": {"bytes": distorted, "path": None} if distorted else None,
-            "midi": write_midi(score),
-            "mei": mei,
-        }
-
-
-def jpeg_bytes(image: np.ndarray, quality: int = 90) -> bytes:
-    """A gray image, uint8 (height, width), as a JPEG file. The damage is in the pixels: this one keeps them."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return file.getvalue()
-
-
-def pack_score(score: Score) -> list[list[Any]]:
-    """A score as JSON: [class, field, ...] for each element. Unlike any notation it loses nothing."""
-    return [_pack(element) for element in score.elements]
-
-
-def unpack_score(packed: list[list[Any]]) -> Score:
-    """The inverse of `pack_score`."""
-    elements: list[Element] = [_unpack(entry) for entry in packed]
-    return Score(tuple(elements))
-
-
-def _pack(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if hasattr(value, "__dataclass_fields__"):
-        return [type(value).__name__, *(_pack(getattr(value, name)) for name in value.__dataclass_fields__)]
-    return value
-
-
-def _unpack(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    if value and isinstance(value[0], str):
-        return _PACKED[value[0]](*map(_unpack, value[1:]))
-    return tuple(value)
 
 
 def _digest(text: str) -> bytes:

@@ -1,0 +1,103 @@
+"""The row that an item of the plan becomes, and an item's score as JSON.
+
+Apart from the plan because this is what worker processes import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hfmusic.data.shards import Row
+from hfmusic.symbolic.score import (
+    Barline,
+    Clef,
+    Duration,
+    Element,
+    KeySignature,
+    MultiRest,
+    Note,
+    Pitch,
+    Rest,
+    Score,
+    TimeSignature,
+)
+
+_PACKED = {
+    kind.__name__: kind for kind in (Barline, Clef, Duration, KeySignature, MultiRest, Note, Pitch, Rest, TimeSignature)
+}
+
+
+def item_rng(seed: int, identifier: str, purpose: str) -> np.random.Generator:
+    """A generator for one purpose of one item, the same in whatever order and process items are made."""
+    key = hashlib.sha256(f"{seed}|{identifier}|{purpose}".encode()).digest()[:16]
+    return np.random.default_rng(int.from_bytes(key, "big"))
+
+
+@dataclass(frozen=True)
+class PrimusRows:
+    """Makes the row of an item: midi, mei, the engraved image and the distorted one. Picklable."""
+
+    seed: int
+    distorted: bool
+
+    def __call__(self, item: Row) -> Row:
+        # Heavy: Verovio and OpenCV load where rows are made.
+        from hfmusic.render.engrave import EngravingStyle, engrave, png_bytes
+        from hfmusic.symbolic.mei import write_mei
+        from hfmusic.symbolic.midi import write_midi
+
+        score = unpack_score(item["score"])
+        mei = write_mei(score)
+        image = engrave(mei, EngravingStyle.sample(item_rng(self.seed, item["id"], "style")))
+        distorted = None
+        if self.distorted:
+            from hfmusic.render.distort import distort
+
+            distorted = jpeg_bytes(distort(image, item_rng(self.seed, item["id"], "distort")))
+        row = {name: item[name] for name in ("id", "work", "source", "semantic", "agnostic")}
+        return row | {
+            "image": {"bytes": png_bytes(image), "path": None},
+            "distorted": {"bytes": distorted, "path": None} if distorted else None,
+            "midi": write_midi(score),
+            "mei": mei,
+        }
+
+
+def jpeg_bytes(image: np.ndarray, quality: int = 90) -> bytes:
+    """A gray image, uint8 (height, width), as a JPEG file. The damage is in the pixels: this one keeps them."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def pack_score(score: Score) -> list[list[Any]]:
+    """A score as JSON: [class, field, ...] for each element. Unlike any notation it loses nothing."""
+    return [_pack(element) for element in score.elements]
+
+
+def unpack_score(packed: list[list[Any]]) -> Score:
+    """The inverse of `pack_score`."""
+    elements: list[Element] = [_unpack(entry) for entry in packed]
+    return Score(tuple(elements))
+
+
+def _pack(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return [type(value).__name__, *(_pack(getattr(value, name)) for name in value.__dataclass_fields__)]
+    return value
+
+
+def _unpack(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if value and isinstance(value[0], str):
+        return _PACKED[value[0]](*map(_unpack, value[1:]))
+    return tuple(value)

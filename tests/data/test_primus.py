@@ -1,0 +1,124 @@
+"""The plan of a dataset: splits, duplicates, order; scores as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hfmusic.data import primus
+from hfmusic.data.corpora import Tune
+from hfmusic.data.primus import PrimusSettings, plan_shards, write_plan
+from hfmusic.symbolic.score import Duration, Note, Pitch, Score
+from hfmusic.symbolic.semantic import read_semantic
+
+LETTERS = "CDEFGAB"
+
+
+def tune(name: str, letters: str, *, work: str | None = None, source: str = "rism") -> Tune:
+    notes = " ".join(f"note-{letter}4_quarter" for letter in letters)
+    return Tune(id=name, work=work or name, score=read_semantic(f"clef-G2 {notes}"), source=source)
+
+
+@pytest.fixture
+def tunes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Tune]]:
+    """Tunes that "rism" yields; a work's name begins with its split."""
+    found: list[Tune] = []
+    monkeypatch.setattr(primus, "rism_tunes", lambda: iter(found))
+    monkeypatch.setattr(primus, "split_of", lambda work: work.split("-")[0])
+    yield found
+
+
+def planned(folder: Path, **options: object) -> tuple[dict, list[dict]]:
+    settings = PrimusSettings(**({"sources": ("rism",)} | options))  # type: ignore[arg-type]
+    plan = write_plan(settings, folder)
+    return plan, [item for shard in plan_shards(plan, folder, folder) for item in shard.items()]
+
+
+def test_a_text_of_the_test_split_is_in_no_other(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [
+        tune("train-1", "CDE"),
+        tune("validation-1", "CDE"),
+        tune("test-1", "CDE"),
+        tune("train-2", "CDE"),
+        tune("test-2", "FGA"),
+        tune("train-3", "GGG"),
+    ]
+    plan, items = planned(tmp_path / "plan")
+    assert sorted(item["id"] for item in items) == ["test-1", "test-2", "train-3"]
+    assert plan["dropped"] == {"in another split": 3}
+
+
+def test_a_text_is_once_in_its_split_whatever_its_work(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [tune("train-1", "CDE"), tune("train-2", "CDE"), tune("train-3", "CDF")]
+    plan, items = planned(tmp_path / "plan")
+    assert sorted(item["id"] for item in items) == ["train-1", "train-3"]
+    assert plan["dropped"] == {"duplicate": 1}
+
+
+def test_two_tunes_with_one_id_are_refused(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [tune("train-1", "CDE"), tune("train-1", "CDF")]
+    with pytest.raises(ValueError, match="two tunes of the sources have the id 'train-1'"):
+        planned(tmp_path / "plan")
+
+
+def test_only_training_tunes_are_varied(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [tune("train-1", "CDEFGFED"), tune("test-1", "FGAFGAFG")]
+    _, items = planned(tmp_path / "plan", variations=2)
+    names = [item["id"] for item in items]
+    assert set(names) <= {"train-1", "train-1-v1", "train-1-v2", "test-1"}
+    assert any(name.startswith("train-1-v") for name in names)
+    assert {item["work"] for item in items} == {"train-1", "test-1"}
+
+
+def test_generated_tunes_only_train(tmp_path: Path, tunes: list[Tune]) -> None:
+    plan, items = planned(tmp_path / "plan", generated=5)
+    assert {item["split"] for item in items} == {"train"}
+    assert {item["source"] for item in items} == {"generated"}
+    assert len(items) + sum(plan["dropped"].values()) == 5
+
+
+def test_what_primus_cannot_say_is_counted_by_reason(tmp_path: Path, tunes: list[Tune]) -> None:
+    note = Note(Pitch("C", 0, 4), Duration("eighth"), tuplet=(3, 2))
+    tunes += [Tune("train-1", "train-1", Score((note, note, note)), "rism"), tune("train-2", "CDE")]
+    plan, items = planned(tmp_path / "plan")
+    assert [item["id"] for item in items] == ["train-2"]
+    assert plan["dropped"] == {"tuplet": 1}
+
+
+def test_n_is_exact_and_shards_are_full(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [tune(f"train-{a}{b}", a + b) for a in LETTERS for b in LETTERS]
+    plan, items = planned(tmp_path / "plan", n=25, rows_per_shard=10)
+    assert len(items) == 25
+    assert plan["shards"] == [
+        ("train-00000-of-00003", 10),
+        ("train-00001-of-00003", 10),
+        ("train-00002-of-00003", 5),
+    ]
+
+
+def test_the_order_is_shuffled_but_fixed(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [tune(f"train-{a}{b}", a + b) for a in LETTERS for b in LETTERS]
+    first = [item["id"] for item in planned(tmp_path / "a")[1]]
+    assert first == [item["id"] for item in planned(tmp_path / "b")[1]]
+    assert first != sorted(first)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sources": ("rism", "radio")}, "sources must be among .* got 'radio'"),
+        ({"n": 0}, "n must be at least 1, got 0"),
+        ({"variations": -1}, "variations must be at least 0, got -1"),
+        ({"sources": ("primus",)}, "source 'primus' needs data_dir"),
+    ],
+)
+def test_settings_that_make_no_sense(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PrimusSettings(**options)
+
+
+def test_settings_name_no_path() -> None:
+    settings = PrimusSettings(sources=("primus",), data_dir="/home/someone/primus")
+    assert settings.public()["data_dir"] == "primus"
