@@ -81,7 +81,7 @@ class EngravingStyle:
             spacing_linear=float(rng.uniform(0.16, 0.36)),
             spacing_non_linear=float(rng.uniform(0.52, 0.68)),
             measure_min_width=int(rng.integers(6, 20)),
-            grace_factor=float(rng.uniform(0.6, 0.8)),
+            grace_factor=float(rng.choice((0.6, 0.65, 0.7, 0.75, 0.8))),
             beam_max_slope=int(rng.integers(0, 16)),
             left_margin_clef=float(rng.uniform(0.3, 1.8)),
             right_margin_clef=float(rng.uniform(0.6, 2.0)),
@@ -180,7 +180,8 @@ def _draw_by_resvg(drawing: _Drawing, size: tuple[int, int], scale: float) -> np
         f'viewBox="0 {-unit / 2:g} {size[1] * unit:g} {size[0] * unit:g}">{"".join(parts)}</svg>'
     )
     png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True)
-    return np.ascontiguousarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)[:, :, 3])
+    with Image.open(io.BytesIO(png)) as picture:
+        return np.array(picture.getchannel("A"))
 
 
 def _coverage(svg: str, scale: float) -> np.ndarray:

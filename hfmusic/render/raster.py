@@ -156,7 +156,7 @@ def _draw_glyph(canvas: np.ndarray, outline: str, transform: str, pixel: float) 
 
 @lru_cache(maxsize=4096)
 def _glyph(outline: str, wide: float, high: float, phase_x: int, phase_y: int) -> tuple[np.ndarray, int, int]:
-    """Coverage of a glyph whose origin lies at a quarter pixel, and its column and row relative to the origin's pixel."""
+    """Coverage of a glyph whose origin lies at a quarter pixel, and its column and row from the origin's pixel."""
     contours = [c * (wide, -high) + (phase_x / _PHASES, phase_y / _PHASES) for c in _contours(outline)]
     every = np.concatenate(contours)
     origin = np.floor(every.min(axis=0)).astype(int)
