@@ -406,14 +406,15 @@ class _Reader:
         diatonic = self.clef.bottom_line_diatonic + self._steps(sign)
         if not 0 <= diatonic < 70:
             raise _unknown(self.tokens[sign.index], sign.index)
+        alter = self.altered.get(diatonic, self.key.alter_of(STEPS[diatonic % 7]))
+        if self.tied_from is not None and self.tied_from.diatonic == diatonic:
+            alter = self.tied_from.alter
+        courtesy = self.accidental == alter
         if self.accidental is not None:
             alter = self.altered[diatonic] = self.accidental
-        elif self.tied_from is not None and self.tied_from.diatonic == diatonic:
-            alter = self.tied_from.alter
-        else:
-            alter = self.altered.get(diatonic, self.key.alter_of(STEPS[diatonic % 7]))
         pitch = Pitch.from_diatonic(diatonic, alter)
-        self.elements.append(Note(pitch, duration, grace=grace, fermata=self.fermata, trill=self.trill, beam=beam))
+        note = Note(pitch, duration, grace=grace, fermata=self.fermata, trill=self.trill, beam=beam, courtesy=courtesy)
+        self.elements.append(note)
         self.tied_from = self.accidental = None
         self.fermata = self.trill = False
 

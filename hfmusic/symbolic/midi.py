@@ -160,6 +160,7 @@ def read_midi(data: bytes) -> Score:
         NotationError: "chord" where notes overlap, "rhythm" for a time that is no multiple of a 128th note.
     """
     file = _open(data)
+    end = Fraction(0)
     signs: list[tuple[Fraction, Element]] = []
     for track in file.tracks:
         now = 0
@@ -170,4 +171,5 @@ def read_midi(data: bytes) -> Score:
                 signs.append((at, TimeSignature(message.numerator, message.denominator)))
             elif message.type == "key_signature" and message.key in _KEY_NAMES:
                 signs.append((at, KeySignature(_KEY_NAMES.index(message.key) - 7)))
-    return score_of_events([note[:3] for note in _timed_notes(file)], signs)
+        end = max(end, Fraction(now, file.ticks_per_beat))
+    return score_of_events([note[:3] for note in _timed_notes(file)], signs, end)

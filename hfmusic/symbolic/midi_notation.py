@@ -60,9 +60,14 @@ def spelled(midi: int, key: KeySignature) -> Pitch:
 
 
 def score_of_events(
-    events: Sequence[tuple[Fraction, Fraction, int]], signs: Sequence[tuple[Fraction, Element]]
+    events: Sequence[tuple[Fraction, Fraction, int]],
+    signs: Sequence[tuple[Fraction, Element]] = (),
+    end: Fraction = Fraction(0),
 ) -> Score:
-    """A score of (onset, offset, MIDI pitch) in quarters, ordered, and of signs at their times. See `read_midi`."""
+    """A score of (onset, offset, MIDI pitch), ordered, and of signs at their times, all in quarters. See `read_midi`.
+
+    Rests fill it up to `end`, if that lies on the grid.
+    """
     writer = _Writer(sorted(signs, key=lambda sign: (sign[0], isinstance(sign[1], TimeSignature))))
     pitches = [pitch for _, _, pitch in events]
     low = pitches and sum(pitches) / len(pitches) < 60
@@ -72,6 +77,8 @@ def score_of_events(
             raise NotationError("chord", f"a note begins at quarter {onset} before the last one ends at {writer.now}")
         writer.fill(onset, None)
         writer.fill(offset, pitch)
+    if (end - writer.now) % GRID == 0:
+        writer.fill(end, None)
     writer.pass_signs()
     return Score(tuple(writer.elements))
 

@@ -1,6 +1,7 @@
 """Hypothesis strategies of scores. `scores()` gives music that PrIMuS can write: its semantic round trip holds for all.
 
-Options widen or narrow it for a notation: `tuplets`, `trills`, `double_accidentals`, `beams`, `graces`, `changes`.
+Options widen or narrow it for a notation: `tuplets`, `trills`, `double_accidentals`, `beams`, `graces`,
+`courtesies`, `multirests`, `changes`.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def scores(
     double_accidentals: bool = False,
     beams: bool = False,
     graces: bool = True,
+    courtesies: bool = False,
     multirests: bool = True,
     changes: bool = True,
     max_measures: int = 4,
@@ -68,7 +70,7 @@ def scores(
     """A clef, perhaps a key signature, a meter, and up to `max_measures` measures that the meter's length fills.
 
     Ties join notes of one pitch, also over barlines; the last measure may stop short and then has no barline.
-    `beams` beams by the beat.
+    `beams` beams by the beat; `courtesies` marks notes whose accidental is drawn unasked (some may need theirs anyway).
     """
     clef, meter = draw(clefs), draw(meters)
     elements: list[Element] = [clef, *draw(st.lists(keys, max_size=1)), meter]
@@ -79,7 +81,7 @@ def scores(
         if multirests and draw(st.integers(0, 9)) == 0:
             elements += [MultiRest(draw(st.integers(1, 120))), Barline()]
             continue
-        music = draw(_measures(clef, meter.quarters, tuplets, trills, double_accidentals, graces))
+        music = draw(_measures(clef, meter.quarters, tuplets, trills, double_accidentals, graces, courtesies))
         elements += [*music, Barline()]
     if draw(st.booleans()) and isinstance(elements[-1], Barline):
         elements.pop()
@@ -93,7 +95,14 @@ def scores(
 
 @st.composite
 def _measures(
-    draw: st.DrawFn, clef: Clef, length: Fraction, tuplets: bool, trills: bool, double_accidentals: bool, graces: bool
+    draw: st.DrawFn,
+    clef: Clef,
+    length: Fraction,
+    tuplets: bool,
+    trills: bool,
+    double_accidentals: bool,
+    graces: bool,
+    courtesies: bool,
 ) -> list[Element]:
     pitch = pitches(clef, double_accidentals=double_accidentals)
     music: list[Element] = []
@@ -120,7 +129,8 @@ def _measures(
             music.append(Rest(duration, fermata=fermata))
         else:
             trill = trills and draw(st.integers(0, 9)) == 0
-            music.append(Note(draw(pitch), duration, fermata=fermata, trill=trill))
+            courtesy = courtesies and draw(st.integers(0, 9)) == 0
+            music.append(Note(draw(pitch), duration, fermata=fermata, trill=trill, courtesy=courtesy))
     return music
 
 
