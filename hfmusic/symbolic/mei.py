@@ -1,4 +1,4 @@
-"""MEI 5 as Verovio engraves it: `write_mei` writes every element of a Score, `read_mei` reads one staff and one voice back.
+"""MEI 5 as Verovio engraves it: `write_mei` writes every element of a Score, `read_mei` reads one staff and voice back.
 
 Every Score element becomes an MEI element with `xml:id="nK"`, K its index in the Score, so that positions can be looked
 up in the engraving; a barline is its measure's right edge, and that measure's id is `mK`. Measures that the score does
@@ -7,7 +7,8 @@ not have, but that its engraving needs, end invisibly, have `type="open"` and an
 
 from __future__ import annotations
 
-from .mei_reader import ACCIDENTALS, BARLINES, DURATIONS, METER_SIGNS, read_mei
+from .mei_reader import read_mei
+from .mei_signs import ACCIDENTALS, BARLINES, DURATIONS, METER_SIGNS
 from .score import (
     Barline,
     Clef,
@@ -117,16 +118,16 @@ class _Writer:
         """Adds a run of signs that begins at `index`; returns how many.
 
         A single one stands in the layer. Several do in a score definition before a (new) measure, since Verovio puts
-        signs of one layer and moment in an order of its own, and so does a cancelled key, since only that draws naturals.
+        signs of one layer and moment in an order of its own; so does a cancelled key, since only there naturals appear.
         """
         cancelled = isinstance(signs[0], KeySignature) and signs[0].fifths == 0 and self.key.fifths != 0
         self.key = next((sign for sign in signs if isinstance(sign, KeySignature)), self.key)
         alone = len(signs) == 1 and not cancelled and not self.pending
-        if alone and not self.full and (self.layer or isinstance(signs[0], Clef)):
+        if alone and not self.full and (self.layer or not self.measures or isinstance(signs[0], Clef)):
             if not (self.layer and self.layer[-1].startswith(("<clef", "<keySig", "<meterSig"))):
                 self.layer.append(_write_sign(signs[0], index))
                 return 1
-        if self.layer or self.pending or self.left:
+        if self.layer or self.pending or self.left or not self.measures:
             self.close(index, "invis", "open")
         written = "".join(_write_sign(sign, index + place) for place, sign in enumerate(signs))
         self.measures.append(_score_def(f"d{index}", written))
