@@ -243,7 +243,7 @@ Splits are by source work, and no text occurs in two of them or twice in one.
 | column | what |
 |---|---|
 | id, work, source | the stave, the work it is from, the collection that work is from |
-| image | PNG, gray, cropped to the ink |
+| image | PNG, black and white or gray, cropped to the ink |
 | distorted | the same as a camera might see it: JPEG, gray |
 | semantic, agnostic | PrIMuS's two encodings, tokens parted by tabs |
 | midi | a MIDI file: 120 bpm, velocity 64 |
