@@ -1,18 +1,33 @@
-"""Models that travel to the Hub with their code, and their registration with transformers' Auto classes."""
+"""Models that travel to the Hub with their code, and their registration with transformers' Auto classes.
+
+Importing this package registers them.
+"""
 
 from __future__ import annotations
 
 
 def register() -> None:
-    """Make `AutoConfig`, `AutoModel`, `AutoModelForCTC` know the models. May be called again."""
-    from transformers import AutoConfig, AutoModel, AutoModelForCTC
+    """Make transformers' Auto classes and `pipeline` know the models here. May be called again."""
+    from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForCTC, AutoProcessor, AutoTokenizer
+    from transformers.pipelines import PIPELINE_REGISTRY
 
     from .configuration_crnn import CRNNConfig
+    from .image_processing_staff import StaffImageProcessor
     from .modeling_crnn import CRNNForCTC, CRNNModel
+    from .pipeline_omr import TASK, OpticalMusicRecognitionPipeline
+    from .processing_ctc import CTCProcessor
+    from .tokenization_ctc import CTCTokenizer
 
     AutoConfig.register("crnn", CRNNConfig, exist_ok=True)
     AutoModel.register(CRNNConfig, CRNNModel, exist_ok=True)
     AutoModelForCTC.register(CRNNConfig, CRNNForCTC, exist_ok=True)
+    AutoImageProcessor.register(CRNNConfig, slow_image_processor_class=StaffImageProcessor, exist_ok=True)
+    AutoTokenizer.register(CRNNConfig, slow_tokenizer_class=CTCTokenizer, exist_ok=True)
+    AutoProcessor.register(CRNNConfig, CTCProcessor, exist_ok=True)
+    if TASK not in PIPELINE_REGISTRY.supported_tasks:
+        PIPELINE_REGISTRY.register_pipeline(
+            TASK, pipeline_class=OpticalMusicRecognitionPipeline, pt_model=AutoModelForCTC, type="image"
+        )
 
 
 register()

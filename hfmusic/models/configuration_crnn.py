@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -33,6 +33,7 @@ class CRNNConfig(PreTrainedConfig):
     """
 
     model_type = "crnn"
+    _auto_class: ClassVar[str | None] = "AutoConfig"
 
     input_height: int = 256
     conv_channels: list[int] = field(default_factory=lambda: [8, 8])
@@ -52,6 +53,9 @@ class CRNNConfig(PreTrainedConfig):
     mask_padding: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
+        if not __name__.startswith("transformers_modules"):
+            # transformers wants trust_remote_code for any pipeline that a config names, even one registered here
+            kwargs.pop("custom_pipelines", None)
         if self.pad_token_id is None:
             self.pad_token_id = self.vocab_size
         super().__post_init__(**kwargs)
@@ -111,4 +115,4 @@ class CRNNConfig(PreTrainedConfig):
         >>> CRNNConfig().output_length(1719)
         859
         """
-        return width // self.width_stride  # type: ignore[operator]
+        return width // self.width_stride  # type: ignore[operator,return-value]

@@ -83,7 +83,9 @@ def _by_staff(image: np.ndarray, height: int, staff_space: float, max_width: int
     width = max(1, round((right - left) * scale))
     _check_width(width, max_width)
     strip = _straighten(ink[:, left:right], staff.middle[left:right], half=height / 2 / scale)
-    values = Image.fromarray(strip).resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
+    values = Image.fromarray(strip).resize(
+        (width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    )
     clipped = np.clip(np.asarray(values, dtype=np.float32), 0.0, 1.0)
     return StaffFeatures(clipped, width / (right - left) / shrink, left * shrink)
 

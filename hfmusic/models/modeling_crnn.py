@@ -111,6 +111,19 @@ class CRNNPreTrainedModel(PreTrainedModel):
     base_model_prefix = "crnn"
     main_input_name = "input_features"
 
+    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        """As transformers' models, with the code: the folder loads with `trust_remote_code=True` and no hfmusic."""
+        from .pipeline_omr import TASK, OpticalMusicRecognitionPipeline
+
+        classes = {"AutoModel": CRNNModel, "AutoModelForCTC": CRNNForCTC}
+        self.config.auto_map = {auto: f"modeling_crnn.{known.__name__}" for auto, known in classes.items()}
+        reader = f"pipeline_omr.{OpticalMusicRecognitionPipeline.__name__}"
+        self.config.custom_pipelines = {TASK: {"impl": reader, "pt": ["AutoModelForCTC"], "type": "image"}}
+        try:
+            super().save_pretrained(*args, **kwargs)
+        finally:
+            del self.config.custom_pipelines  # see CRNNConfig: only for those who load the folder elsewhere
+
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
         loaded = super().from_pretrained(*args, **kwargs)
@@ -141,6 +154,9 @@ class CRNNPreTrainedModel(PreTrainedModel):
 
 class CRNNModel(CRNNPreTrainedModel):
     """Features of each frame: input (B, 1, H, W) -> `last_hidden_state` (B, T, 2 * hidden_size)."""
+
+    _auto_class = "AutoModel"
+    _keys_to_ignore_on_load_unexpected = ["ctc_head"]
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)
@@ -205,6 +221,8 @@ class CRNNModel(CRNNPreTrainedModel):
 
 class CRNNForCTC(CRNNPreTrainedModel):
     """A CRNN that spells: `logits` (B, T, V+1) over the symbols and, last, the blank."""
+
+    _auto_class = "AutoModelForCTC"
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)
