@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from tqdm.auto import tqdm
 
 from hfmusic.data.corpora import Tune, music21_tunes, openscore_tunes, primus_folder, rism_tunes
+from hfmusic.data.courtesy import with_courtesy_accidentals
 from hfmusic.data.generate import generated_tunes
 from hfmusic.data.primus_rows import item_rng, pack_score
 from hfmusic.data.shards import Row, Shard
@@ -100,6 +101,9 @@ def plan_items(settings: PrimusSettings, dropped: Counter[str]) -> Iterator[Row]
     """Items of the tunes and their variations in order, with their texts; `dropped` counts the refused by reason."""
     for tune in source_tunes(settings):
         split = tune_split(tune)
+        if tune.source == "generated":
+            rng = item_rng(settings.seed, tune.id, "courtesy")
+            tune = replace(tune, score=with_courtesy_accidentals(tune.score, rng))
         item = _item(tune, split, dropped)
         if item is None:
             continue
@@ -112,7 +116,8 @@ def plan_items(settings: PrimusSettings, dropped: Counter[str]) -> Iterator[Row]
             except ValueError as error:
                 dropped[f"vary: {getattr(error, 'reason', type(error).__name__)}"] += 1
                 continue
-            item = _item(replace(tune, id=identifier, score=varied.score), split, dropped)
+            score = with_courtesy_accidentals(varied.score, item_rng(settings.seed, identifier, "courtesy"))
+            item = _item(replace(tune, id=identifier, score=score), split, dropped)
             if item is not None:
                 yield item
 

@@ -1,0 +1,9 @@
+"""No test leaves this machine: the Hub is a closed port of 127.0.0.1 until a test starts a server of its own."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # before anything of Hugging Face is imported
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
