@@ -68,7 +68,8 @@ def test_nouns_do_not_import_verbs() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, hfmusic.cli; print([m for m in ('torch', 'transformers', 'numpy', 'datasets') if m in sys.modules])"
+    heavy = ('torch', 'transformers', 'numpy', 'datasets')
+    code = f"import sys, hfmusic.cli; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
