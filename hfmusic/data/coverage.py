@@ -10,7 +10,9 @@ from hfmusic.symbolic.score import (
     Barline,
     Clef,
     Element,
+    KeySignature,
     Note,
+    TimeSignature,
 )
 from hfmusic.symbolic.semantic import read_semantic
 from hfmusic.symbolic.vocabulary import load_vocabulary
@@ -65,9 +67,11 @@ def flat_staff(rng: random.Random) -> list[Element]:
     if rng.random() < 0.85:
         elements.append(_element(rng.choice(kinds["timeSignature"])))
     body: list[Element] = []
-    goal = rng.randint(5, 24)
+    goal = rng.randint(5, 22)
     margin = rng.choice((1, 3, 5, 6))
-    notes, graces = _fitting("note", clef, margin), _fitting("gracenote", clef, margin)
+    fermatas = rng.random() < 0.4
+    notes = tuple(note for note in _fitting("note", clef, margin) if fermatas or not note.fermata)
+    graces = _fitting("gracenote", clef, margin)
     repeat = rng.choice((0.0, 0.2, 0.4))
     while len(body) < goal:
         chance = rng.random()
@@ -83,8 +87,17 @@ def flat_staff(rng: random.Random) -> list[Element]:
             body.append(_element(rng.choice(kinds[rng.choice(("keySignature", "timeSignature"))])))
         else:
             body += _flat_note(rng, notes, body, repeat)
-    body.insert(rng.randrange(len(body) + 1), rare)
+    for note in (rare, *rng.choices(_like(rare), k=3)):
+        body.insert(rng.randrange(len(body) + 1), note)
+    while isinstance(body[-1], (KeySignature, TimeSignature)):
+        body.pop()
     return elements + body
+
+
+@cache
+def _like(rare: Note) -> tuple[Note, ...]:
+    """Notes of the vocabulary within a fifth of a note: they stand well under its clef too."""
+    return tuple(n for n in _homes() if abs(n.pitch.diatonic - rare.pitch.diatonic) <= 4 and n.grace == rare.grace)
 
 
 def _flat_note(rng: random.Random, notes: tuple[Note, ...], body: list[Element], repeat: float) -> list[Element]:

@@ -77,14 +77,27 @@ def _joins(elements: list[Element], index: int) -> bool:
 
 
 def rebeamed(score: Score, rng: random.Random) -> Score:
-    """Beams by the meter, or none as in vocal music, or by some other grouping."""
-    chance = rng.random()
-    if chance < 0.15:
+    """Beams as RISM's copyists set them: by the beat, by other groups, over melismas only, or not at all."""
+    chance, shortest = rng.random(), max((note.duration.flags for note in score.notes if not note.grace), default=0)
+    if chance < (0.3 if shortest < 3 else 0.05):
         return score
-    if chance < 0.85:
-        return with_beams(score)
-    half_beats = rng.choices((1, 2, 3, 4, 8), (1, 2, 2, 5, 1))[0]
+    if chance < 0.7:
+        return _thinned(with_beams(score), rng) if chance > 0.5 else with_beams(score)
+    half_beats = rng.choices((1, 2, 3, 4, 6, 8), (12, 25, 5, 42, 11, 5))[0]
     return grouped(score, half_beats * TICKS // 2)
+
+
+def _thinned(score: Score, rng: random.Random) -> Score:
+    """The score with some of its beams taken away, those of eighths above all: one syllable a note."""
+    elements = list(score.elements)
+    syllabic, melismatic, kept = rng.uniform(0, 0.6), rng.uniform(0.4, 1), True
+    for index, element in enumerate(elements):
+        if isinstance(element, Note) and element.beam:
+            if element.beam == "begin":
+                kept = rng.random() < (syllabic if element.duration.flags == 1 else melismatic)
+            if not kept:
+                elements[index] = replace(element, beam=None)
+    return Score(tuple(elements))
 
 
 def grouped(score: Score, group: int) -> Score:

@@ -38,19 +38,34 @@ CLEF_WEIGHTS = {
     Clef("F", 5): 0.1,
     Clef("C", 5): 0.1,
 }
-FIFTHS_WEIGHTS = {0: 22, 1: 17, -1: 17, 2: 15, -2: 12, 3: 7, -3: 7, 4: 2, -4: 1.6, 5: 0.4, -5: 0.5, 6: 0.2, -6: 0.2}
+FIFTHS_WEIGHTS = {
+    0: 18,
+    1: 15.5,
+    -1: 16,
+    2: 12.5,
+    -2: 13,
+    3: 7.5,
+    -3: 10,
+    4: 2.4,
+    -4: 3.2,
+    5: 0.5,
+    -5: 0.9,
+    6: 0.2,
+    -6: 0.3,
+    7: 0.05,
+}
 METER_WEIGHTS: dict[TimeSignature | None, float] = {
     TimeSignature(4, 4, "C"): 30,
-    TimeSignature(2, 2, "C/"): 14,
-    TimeSignature(3, 4): 18,
-    TimeSignature(2, 4): 13,
-    TimeSignature(6, 8): 7,
-    TimeSignature(3, 8): 6,
-    TimeSignature(3, 2): 3,
+    TimeSignature(2, 2, "C/"): 11,
+    TimeSignature(3, 4): 22,
+    TimeSignature(2, 4): 12,
+    TimeSignature(6, 8): 9,
+    TimeSignature(3, 8): 4.5,
+    TimeSignature(3, 2): 2.5,
     TimeSignature(4, 4): 2,
     TimeSignature(2, 2): 0.7,
-    TimeSignature(12, 8): 0.7,
-    TimeSignature(9, 8): 0.3,
+    TimeSignature(12, 8): 0.9,
+    TimeSignature(9, 8): 0.8,
     TimeSignature(4, 2): 0.5,
     TimeSignature(6, 4): 0.6,
     TimeSignature(3, 1): 0.4,
@@ -76,12 +91,12 @@ class Composer:
         self.clef: Clef = drawn(CLEF_WEIGHTS, rng)
         self.key = KeySignature(drawn(FIFTHS_WEIGHTS, rng))
         self.meter: TimeSignature | None = drawn(METER_WEIGHTS, rng)
-        self.speed = rng.choices((0, 1, 2), (0.27, 0.43, 0.3))[0]
+        self.speed = rng.choices((0, 1, 2), (0.46, 0.39, 0.15))[0]
         self.minor = rng.random() < 0.3
-        self.chromatic = rng.choice((0.0, 0.01, 0.02, 0.05, 0.1))
-        self.ties = rng.choice((0.0, 0.0, 0.0, 0.05, 0.3))
+        self.chromatic = rng.choice((0.0, 0.0, 0.01, 0.02, 0.06))
+        self.ties = rng.choices((0.0, 0.06, 0.3), (0.75, 0.15, 0.1))[0]
         self.graces = rng.choice((0.05, 0.1, 0.25)) if rng.random() < 0.09 else 0.0
-        self.fermatas = 0.06 if rng.random() < 0.05 else 0.0
+        self.fermatas = 0.08 if rng.random() < 0.06 else 0.0
         instrumental = self.clef.shape == "G" and rng.random() < 0.7
         low, high = (
             (rng.randint(-3, 1), rng.randint(8, 12)) if instrumental else (rng.randint(-1, 2), rng.randint(6, 9))
@@ -100,27 +115,31 @@ class Composer:
             elements.append(self.meter)
         inner = self.meter or rng.choice((TimeSignature(4, 4), TimeSignature(3, 4), TimeSignature(4, 2)))
         bars = self.meter is not None or rng.random() < 0.5
-        goal = min(60, max(7, round(rng.gammavariate(6.0, 4.1))))
-        if rng.random() < 0.13:
+        goal = min(60, max(7, round(rng.gammavariate(5.0, 4.0))))
+        if rng.random() < 0.16:
             self._multirest(bars)
         first, measures = True, 0
         seen: list[list[int]] = []
         pulse = pulse_of(inner, rng)
         while len(elements) < goal or measures < 2 and rng.random() < 0.7:
             length = measure_ticks(inner)
-            if first and rng.random() < 0.22 and length > pulse.beat:
-                length = pulse.beat * rng.randint(1, max(1, length // pulse.beat - 1))
-                if rng.random() < 0.4:
-                    length = pulse.unit // 2 if not pulse.compound else pulse.unit
+            if first and rng.random() < 0.38:
+                length = self._pickup(length, pulse)
             self._measure(self._rhythm(length, pulse, seen))
             measures, first = measures + 1, False
             if bars:
                 self._barline()
-            if rng.random() < 0.012:
+            if rng.random() < 0.005:
                 inner, pulse, seen = self._change(inner, pulse, seen)
-            elif rng.random() < 0.015:
+            elif rng.random() < 0.02:
                 self._multirest(bars)
         return self._ended(bars)
+
+    def _pickup(self, length: int, pulse: Pulse) -> int:
+        """Ticks of an incomplete first measure: part of a beat, a beat, or more of them."""
+        if length <= pulse.beat or self.rng.random() < 0.4:
+            return pulse.unit if pulse.compound else pulse.unit // 2 if length < 4 * pulse.beat else pulse.unit
+        return pulse.beat * self.rng.randint(1, length // pulse.beat - 1)
 
     def _rhythm(self, length: int, pulse: Pulse, seen: list[list[int]]) -> list[int]:
         rng = self.rng
@@ -176,13 +195,10 @@ class Composer:
         toward = 1 if self.goal > self.place else -1
         if rng.random() < 0.3:
             toward = -toward
-        if length <= TICKS // 4:
-            kind = rng.choices(("run", "turn", "triad", "same", "leap"), (52, 16, 14, 12, 6))[0]
-        else:
-            kind = rng.choices(("run", "turn", "triad", "same", "leap"), (38, 15, 17, 17, 13))[0]
-        match kind:
+        kinds = (44, 14, 13, 18, 11) if length <= TICKS // 4 else (30, 10, 13, 22, 25)
+        match rng.choices(("run", "turn", "triad", "same", "leap"), kinds)[0]:
             case "run":
-                return rng.randint(1, 6), toward
+                return rng.randint(1, 5), -1 if rng.random() < 0.12 else toward
             case "turn":
                 return 1, -toward
             case "triad":
@@ -190,7 +206,8 @@ class Composer:
             case "same":
                 return rng.choice((1, 1, 2, 3)), 0
             case _:
-                return 1, toward * rng.choice((3, 3, 4, 4, 5, 7))
+                upward = 1 if rng.random() < 0.3 else toward
+                return 1, upward * rng.choices((2, 3, 4, 5, 7), (10, 56, 13, 15, 6))[0]
 
     def _move(self, by: int) -> None:
         place = self.place + by
@@ -226,7 +243,8 @@ class Composer:
             self.elements.append(Note(self._pitch(place - 1), Duration(figure), grace=True))
 
     def _multirest(self, bars: bool) -> None:
-        measures = min(60, max(1, round(self.rng.lognormvariate(1.7, 1.0))))
+        one = len(self.elements) > 4 and self.rng.random() < 0.5
+        measures = 1 if one else min(60, max(1, round(self.rng.lognormvariate(1.35, 1.0))))
         self.elements.append(MultiRest(measures))
         if bars:
             self.elements.append(Barline())
@@ -258,10 +276,12 @@ class Composer:
         """The tune as an incipit leaves off: often at a barline, else before it or within the measure."""
         elements = self.elements
         chance = self.rng.random()
-        if bars and chance < 0.4 and isinstance(elements[-1], Barline):
+        if bars and chance < 0.52 and isinstance(elements[-1], Barline):
             elements.pop()
         if chance < 0.2 and len(elements) > 14:
             del elements[-self.rng.randint(1, 5) :]
-        elif chance > 0.96 and isinstance(elements[-1], Barline):
+        while isinstance(elements[-1], (Clef, KeySignature, TimeSignature)):
+            elements.pop()
+        if chance > 0.96 and isinstance(elements[-1], Barline):
             elements[-1] = Barline(self.rng.choice(("double", "final", "repeat-end")))
         return elements

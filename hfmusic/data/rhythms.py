@@ -57,6 +57,9 @@ _TWO_BEATS: tuple[_Weighted, ...] = (
     ((4, 12), (0.5, 1, 1)),
     ((-4, 12), (0.3, 1, 1)),
     ((-4, 8, 4), (0, 0.5, 0.8)),
+    ((8, -8), (5, 4, 3)),
+    ((-8, 8), (2, 2, 2)),
+    ((6, 2, 8), (1, 3, 2)),
     ((10, 2, 2, 2), (0.2, 1, 2.5)),
     ((9, 1, 2, 2, 2), (0, 0.2, 0.6)),
     ((4, 8, 2, 2), (0.1, 0.6, 1)),
@@ -65,18 +68,29 @@ _TWO_BEATS: tuple[_Weighted, ...] = (
 _THREE_BEATS: tuple[_Weighted, ...] = (
     ((24,), (12, 6, 3)),
     ((16, 8), (14, 8, 4)),
-    ((8, 16), (5, 2, 1)),
+    ((8, 16), (3, 1.5, 1)),
+    ((8, 8, 8), (22, 10, 4)),
+    ((16, -8), (3, 2, 1)),
+    ((8, -16), (1.5, 1, 0.6)),
     ((20, 4), (1, 1, 1)),
     ((16, 4, 4), (4, 4, 3)),
     ((12, 4, 8), (5, 5, 3)),
     ((-24,), (1, 1, 1)),
 )
 _FOUR_BEATS: tuple[_Weighted, ...] = (
-    ((32,), (12, 4, 2)),
+    ((32,), (14, 5, 2)),
+    ((16, 16), (16, 6, 3)),
+    ((8, 8, 8, 8), (14, 8, 4)),
+    ((16, 8, 8), (10, 6, 3)),
+    ((12, 4, 8, 8), (5, 5, 3)),
+    ((8, 8, 16), (4, 2, 1)),
     ((24, 8), (8, 4, 2)),
-    ((28, 4), (1, 1, 1)),
-    ((8, 16, 8), (3, 2, 1)),
-    ((24, 4, 4), (2, 2, 1)),
+    ((28, 4), (1, 0.6, 0.5)),
+    ((-16, -8, 8), (3, 3, 2)),
+    ((16, 8, -8), (3, 2, 1)),
+    ((8, -8, -16), (2, 2, 1.5)),
+    ((8, 16, 8), (2, 1.2, 0.6)),
+    ((24, 4, 4), (1, 1, 0.6)),
     ((-32,), (3, 1.5, 1)),
 )
 _COMPOUND: tuple[_Weighted, ...] = (
@@ -109,6 +123,9 @@ _TWO_COMPOUND: tuple[_Weighted, ...] = (
     ((40, 8), (4, 3, 2)),
     ((32, 16), (1, 1, 0.5)),
     ((24, 16, 8), (4, 4, 2)),
+    ((24, 16, -8), (2, 2, 1)),
+    ((16, 8, 16, 8), (8, 6, 2)),
+    ((-24, -16, 8), (1, 2, 1)),
     ((-48,), (1, 0.5, 0.3)),
 )
 _SIMPLE_TABLES = {4: _FOUR_BEATS, 3: _THREE_BEATS, 2: _TWO_BEATS, 1: _ONE_BEAT}
@@ -163,17 +180,18 @@ def fill(length: int, pulse: Pulse, speed: int, rng: random.Random) -> list[int]
     if place:
         lengths.append(place if rng.random() < 0.8 else -place)
     tables = _COMPOUND_TABLES if pulse.compound else _SIMPLE_TABLES
-    long_share = (0.5, 0.34, 0.2)[speed]
+    pattern: tuple[int, ...] = ()
     while place < length:
         left = (length - place) // pulse.beat
-        done = place // pulse.beat
         beats = 1
-        if rng.random() < long_share:
-            beats = rng.choice(
-                [n for n in tables if n <= left and (done % n == 0 or n == left or n == 2 and left % 2 == 0)]
-            )
+        if rng.random() < (0.6, 0.45, 0.25)[speed]:
+            done = place // pulse.beat
+            fitting = [n for n in tables if n <= left and (done % n == 0 or n == left) and (n != 3 or n == left)]
+            beats = rng.choice(fitting)
         patterns, weights = _weights(pulse.compound, beats, speed)
-        lengths += [part * pulse.unit // 8 for part in rng.choices(patterns, weights)[0]]
+        if not (sum(map(abs, pattern)) == beats * (24 if pulse.compound else 8) and rng.random() < 0.3):
+            pattern = rng.choices(patterns, weights)[0]
+        lengths += [part * pulse.unit // 8 for part in pattern]
         place += beats * pulse.beat
     return lengths
 
