@@ -51,7 +51,9 @@ class BucketedBatches:
     def epoch(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch, each an array of item indices."""
         rng = np.random.default_rng([self.seed, epoch])
-        items = rng.permutation(np.concatenate([self._draw(*pair, rng) for pair in zip(self.groups, self.repeats)]))
+        items = rng.permutation(
+            np.concatenate([self._draw(*pair, rng) for pair in zip(self.groups, self.repeats, strict=True)])
+        )
         mega = self.batch_size * self.mega_batches
         batches: list[np.ndarray] = []
         for start in range(0, len(items), mega):

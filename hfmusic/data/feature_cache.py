@@ -154,7 +154,9 @@ def _join(parts: list[Path], folder: Path) -> None:
             joined[start : start + len(features)] = features
             start += len(features)
         joined.flush()
-    index = {key: [entry for meta in metas for entry in meta[key]] for key in ("ids", "texts", "failed")}
+    index: dict[str, object] = {}
+    for key in ("ids", "texts", "failed"):
+        index[key] = [entry for meta in metas for entry in meta[key]]
     index |= {"height": heights.pop() if heights else 0, "offsets": offsets.astype(int).tolist()}
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
     for part in parts:

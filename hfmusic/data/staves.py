@@ -96,11 +96,20 @@ def parquet_files(folder: Path, split: str) -> list[Path]:
 
 
 def read_staves(
-    folder: str | Path, *, split: str = "test", image: str = "image", encoding: str = "semantic", n: int | None = None
+    folder: str | Path,
+    *,
+    split: str = "test",
+    image: str = "image",
+    encoding: str = "semantic",
+    n: int | None = None,
+    seed: int = 0,
 ) -> Iterator[Stave]:
-    """Read the staves of a split; with `n`, that many spread evenly over it (all of them if there are fewer)."""
+    """Read the staves of a split in order; with `n`, that many drawn with `seed` (all of them if there are fewer)."""
     chunks = stave_chunks(folder, split=split, image=image, encoding=encoding)
-    wanted = set(spread(sum(chunk.count for chunk in chunks), n).tolist())
+    total = sum(chunk.count for chunk in chunks)
+    if n is not None and n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    wanted = set(np.random.default_rng(seed).permutation(total)[:n].tolist())
     start = 0
     for chunk in chunks:
         inside = {index - start for index in range(start, start + chunk.count) if index in wanted}

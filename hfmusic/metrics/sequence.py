@@ -56,7 +56,9 @@ def sequence_error_rate(references: Sequence[Tokens], predictions: Sequence[Toke
     _same_count(references, predictions)
     if not references:
         raise ValueError("sequence error rate needs at least one reference, got none")
-    wrong = sum(list(reference) != list(prediction) for reference, prediction in zip(references, predictions))
+    wrong = sum(
+        list(reference) != list(prediction) for reference, prediction in zip(references, predictions, strict=True)
+    )
     return 100.0 * wrong / len(references)
 
 
@@ -84,16 +86,14 @@ class EditBreakdown:
             if self.symbols[kind] or self.edits(kind):
                 rate = f"{100 * self.edits(kind) / self.symbols[kind]:.2f} %" if self.symbols[kind] else "-"
                 counts = (self.substitutions[kind], self.deletions[kind], self.insertions[kind])
-                rows.append(
-                    f"{kind:14}{self.symbols[kind]:>9}{counts[0]:>7}{counts[1]:>9}{counts[2]:>10}{rate:>9}"
-                )
+                rows.append(f"{kind:14}{self.symbols[kind]:>9}{counts[0]:>7}{counts[1]:>9}{counts[2]:>10}{rate:>9}")
         return "\n".join(rows)
 
 
 def edit_breakdown(references: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> EditBreakdown:
     """Sort the edits between semantic token sequences by kind of symbol."""
     _same_count(references, predictions)
-    substitutions, deletions, insertions, symbols = ({kind: 0 for kind in KINDS} for _ in range(4))
+    substitutions, deletions, insertions, symbols = (dict.fromkeys(KINDS, 0) for _ in range(4))
     for reference, prediction in zip(references, predictions, strict=True):
         for token in reference:
             for kind in _kinds(token):

@@ -117,13 +117,23 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check(bool(self.train), "a recipe needs at least one dataset under train", list(self.train))
-        for name in ("batch_size", "mega_batches", "max_steps", "log_every", "evaluate_every", "save_every", "eval_batch_size"):
+        for name in (
+            "batch_size",
+            "mega_batches",
+            "max_steps",
+            "log_every",
+            "evaluate_every",
+            "save_every",
+            "eval_batch_size",
+        ):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
         _check(self.total_limit >= 1, "total_limit must be at least 1", self.total_limit)
         _check(self.clip_norm > 0, "clip_norm must be positive", self.clip_norm)
         _check(0 <= self.ema_decay < 1, "ema_decay must be 0 to 1", self.ema_decay)
         modes = ("auto", "no", "bf16", "fp16")
-        _check(self.mixed_precision in modes, f"mixed_precision must be one of {', '.join(modes)}", self.mixed_precision)
+        _check(
+            self.mixed_precision in modes, f"mixed_precision must be one of {', '.join(modes)}", self.mixed_precision
+        )
 
     @property
     def run_dir(self) -> Path:

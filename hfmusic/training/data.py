@@ -112,7 +112,7 @@ def open_cache(config: TrainingConfig, extract: Extractor, path: str, split: str
 def _labelled(
     config: TrainingConfig, data: TrainingData, extract: Extractor, frames_of_width: FramesOfWidth
 ) -> LabelledCaches:
-    vocabulary = load_vocabulary(config.vocabulary)  # type: ignore[arg-type]
+    vocabulary = load_vocabulary(config.vocabulary)
     clean = open_cache(config, extract, data.path, data.split, "image") if data.distorted_probability < 1 else None
     distorted = (
         open_cache(config, extract, data.path, data.split, "distorted") if data.distorted_probability > 0 else None
@@ -130,7 +130,9 @@ def _labelled(
         except ValueError:
             unknown += 1
             continue
-        sizes = [int(cache.widths[row]) for cache, row in zip((clean, distorted), place) if cache and row >= 0]
+        sizes = [
+            int(cache.widths[row]) for cache, row in zip((clean, distorted), place, strict=True) if cache and row >= 0
+        ]
         if frames_of_width(min(sizes)) < frames_needed(label) or len(label) == 0:
             narrow += 1
             continue
@@ -141,7 +143,9 @@ def _labelled(
     message = "%s %s: %d staves; left out: %d images without features, %d staves with unknown tokens, %d too narrow"
     logger.info(message, data.path, data.split, len(rows), failed, unknown, narrow)
     if not rows:
-        raise ValueError(f"nothing to train on in {data.path} {data.split}: {failed} without features, {unknown} unknown")
+        raise ValueError(
+            f"nothing to train on in {data.path} {data.split}: {failed} without features, {unknown} unknown"
+        )
     return LabelledCaches(data, clean, distorted, np.asarray(rows), labels, np.asarray(widths))
 
 
@@ -157,7 +161,7 @@ def training_loader(
     stream = BatchStream(staves.batches(config), start=start, rank=rank, world=world)
     return DataLoader(
         staves,
-        batch_sampler=stream,  # type: ignore[arg-type]
+        batch_sampler=stream,
         collate_fn=StaveCollator(),
         num_workers=config.num_workers,
         worker_init_fn=_start_worker if config.num_workers else None,

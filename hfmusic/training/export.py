@@ -14,23 +14,24 @@ from PIL import Image
 from torch import nn
 
 from hfmusic.models.configuration_crnn import CRNNConfig
-from hfmusic.models.image_features import staff_features
-from hfmusic.models.image_reading import grey_pixels
+from hfmusic.models.image_processing_staff import StaffImageProcessor
 from hfmusic.models.modeling_crnn import CRNNForCTC
+from hfmusic.models.processing_ctc import CTCProcessor, make_processor
 from hfmusic.symbolic.vocabulary import load_vocabulary
 from hfmusic.training.checkpoint import read_log
 from hfmusic.training.config import TrainingConfig
+from hfmusic.training.data import TrainingStaves
 from hfmusic.training.head import factorise_head, fold_head
 
 
 @dataclass(frozen=True)
 class StaffExtractor:
-    """Picture -> features float32 (height, width), ink = 1, as the image processor makes them; picklable."""
+    """Picture -> features float32 (height, width), ink = 1, by an image processor with `options`; picklable."""
 
     options: dict[str, Any]
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        return staff_features(grey_pixels(image), **self.options).values
+        return StaffImageProcessor(**self.options).features(image).values
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,11 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     Raises:
         ValueError: `model` and `processor` disagree on the height, or `initial` has another vocabulary.
     """
-    tokens = load_vocabulary(config.vocabulary).tokens  # type: ignore[arg-type]
+    tokens = load_vocabulary(config.vocabulary).tokens
     if config.initial is not None:
         model = CRNNForCTC.from_pretrained(config.initial)
-        for name in ("dropout",):
-            if name in config.model:
-                set_dropout(model, config.model[name])
+        if "dropout" in config.model:
+            set_dropout(model, config.model["dropout"])
         if model.config.vocab_size != len(tokens):
             raise ValueError(
                 f"initial must be a model of the {len(tokens)} {config.vocabulary} tokens, "
@@ -70,7 +70,7 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     return BuiltModel(model, model.config, tokens, StaffExtractor(dict(config.processor)))
 
 
-def set_dropout(model: nn.Module, dropout: float) -> None:
+def set_dropout(model: CRNNForCTC, dropout: float) -> None:
     """Another dropout for a loaded model, also in the config it is saved with."""
     model.config.dropout = dropout
     for layer in model.modules():
@@ -78,21 +78,20 @@ def set_dropout(model: nn.Module, dropout: float) -> None:
             layer.p = dropout
 
 
-def export_model(
-    built: BuiltModel, model: nn.Module, folder: Path, config: TrainingConfig, position: dict[str, Any], log: Path
-) -> None:
-    """Write weights (head folded: `model` is changed), configs, processor, the recipe and a summary of its log."""
+def export_model(folder: Path, model: nn.Module, processor: CTCProcessor, config: TrainingConfig, log: Path) -> None:
+    """Write a model folder: weights (the head folded: `model` is changed), configs, processor, recipe and log."""
     fold_head(model)
-    model.to("cpu", memory_format=torch.contiguous_format)
+    model.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch knows it, its stubs do not
     model.save_pretrained(folder)  # type: ignore[operator]
     (folder / "train_config.json").write_text(config.to_json(), encoding="utf-8")
-    summary = {**position, "date": datetime.now(UTC).isoformat(timespec="seconds"), "log": read_log(log)}
+    summary = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "log": read_log(log)}
     (folder / "training_log.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    make_processor(built, config).save_pretrained(folder)
+    processor.save_pretrained(folder)
 
 
-def make_processor(built: BuiltModel, config: TrainingConfig) -> Any:
-    """The `CTCProcessor` of a recipe: its image processor with the recipe's options and its vocabulary."""
-    from hfmusic.models import processing_ctc  # here: decoding is not needed before the export
-
-    return processing_ctc.make_processor(built.tokens, **config.processor)
+def processor_of(config: TrainingConfig, staves: TrainingStaves) -> CTCProcessor:
+    """The processor of a recipe, with the bigram language model of its training texts."""
+    tokens = load_vocabulary(config.vocabulary).tokens
+    processor = make_processor(tokens, encoding=config.vocabulary, **config.processor)
+    processor.fit_language_model([[tokens[i] for i in label] for entry in staves.sets for label in entry.labels])
+    return processor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -32,7 +31,7 @@ from hfmusic.training.checkpoint import (
 )
 from hfmusic.training.config import OptimizerConfig, TrainingConfig
 from hfmusic.training.data import training_loader, training_staves, validation_staves
-from hfmusic.training.export import BuiltModel, build_model, export_model
+from hfmusic.training.export import BuiltModel, build_model, export_model, processor_of
 from hfmusic.training.schedule import AveragedWeights, learning_rate_factor, progress_of
 from hfmusic.training.validation import validate
 
@@ -96,7 +95,7 @@ class Training:
             stride = self.built.config.width_stride
             self.staves = training_staves(config, extract, frames, width_stride=stride)
             self.validation = validation_staves(config, extract)
-        model = self.built.model.to(self.accelerator.device, memory_format=torch.channels_last)
+        model = self.built.model.to(self.accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedWeights(model, config.ema_decay)
         self.position = Position()
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(model, config.optimizer))
@@ -128,7 +127,9 @@ class Training:
         spent_before = 0.0 if config.schedule.by_time else before
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         batches = iter(training_loader(self.staves, config, start=first, rank=rank, world=world))
-        bar = tqdm(total=config.max_steps, initial=first, desc=config.name, disable=not self.accelerator.is_main_process)
+        bar = tqdm(
+            total=config.max_steps, initial=first, desc=config.name, disable=not self.accelerator.is_main_process
+        )
         board = self._tensorboard()
         last_logged = (first, started)
         with self._signals():
@@ -247,10 +248,10 @@ class Training:
             self.plain_model.load_state_dict(torch.load(best, weights_only=True))
         else:
             self.average.swap(self.plain_model)
-        summary = json.loads(json.dumps(asdict(self.position)))
+        processor = processor_of(self.config, self.staves)
         write_folder(
             self.folder / "model",
-            lambda folder: export_model(self.built, self.plain_model, folder, self.config, summary, self.log.path),
+            lambda folder: export_model(folder, self.plain_model, processor, self.config, self.log.path),
         )
 
     def _tensorboard(self) -> Any:

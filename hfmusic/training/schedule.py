@@ -11,7 +11,9 @@ from torch import nn
 from hfmusic.training.config import ScheduleConfig
 
 
-def progress_of(schedule: ScheduleConfig, step: int, max_steps: int, minutes: float, max_minutes: float | None) -> float:
+def progress_of(
+    schedule: ScheduleConfig, step: int, max_steps: int, minutes: float, max_minutes: float | None
+) -> float:
     """How far a training is, 0 to 1: by steps, and with `by_time` and a limit by minutes where those are ahead."""
     part = step / max_steps
     if schedule.by_time and max_minutes is not None:
@@ -22,7 +24,8 @@ def progress_of(schedule: ScheduleConfig, step: int, max_steps: int, minutes: fl
 def learning_rate_factor(schedule: ScheduleConfig, progress: float) -> float:
     """Part of the highest learning rate at `progress` 0 to 1.
 
-    >>> [round(learning_rate_factor(ScheduleConfig("cosine", warmup=0.5, final=0.0), p), 3) for p in (0, 0.25, 0.5, 0.75, 1)]
+    >>> cosine = ScheduleConfig("cosine", warmup=0.5, final=0.0)
+    >>> [round(learning_rate_factor(cosine, progress), 3) for progress in (0, 0.25, 0.5, 0.75, 1)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
     if schedule.kind == "constant":

@@ -18,6 +18,7 @@ TINY = {
         "hidden_size": 48,
         "num_recurrent_layers": 1,
         "dropout": 0.1,
+        "batch_norm_momentum": 0.1,  # Keras' slow statistics need hundreds of steps to forget where they began
     },
     "factorised_head": True,
     "batch_size": 4,

@@ -67,7 +67,10 @@ def test_a_killed_training_resumes_bit_for_bit(recipe: Any, kept_weights: dict[s
         whole, resumed = kept_weights["whole" + kind], kept_weights["broken" + kind]
         assert whole.keys() == resumed.keys() and len(whole) > 5
         assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
-    logs = [[entry.get("loss") for entry in read_log(broken.folder.parent / name / "log.jsonl")] for name in ("whole", "broken")]
+    logs = [
+        [entry.get("loss") for entry in read_log(broken.folder.parent / name / "log.jsonl")]
+        for name in ("whole", "broken")
+    ]
     assert len(logs[0]) == len(logs[1]) == 8  # six reports, two evaluations
     assert logs[0][-1] == logs[1][-1]
 
@@ -79,8 +82,8 @@ def test_it_overfits_four_staves(recipe: Any, tmp_path: Path) -> None:
         "validation": [{"path": str(four), "split": "train", "name": "four"}],
         "augment": {"probability": 0.0},
         "optimizer": {"lr": 0.01},
-        "max_steps": 150,
-        "evaluate_every": 150,
+        "max_steps": 250,
+        "evaluate_every": 250,
         "save_every": 1000,
         "ema_decay": 0.9,
     }
@@ -131,7 +134,7 @@ def test_checkpoints_are_limited_and_the_model_folder_is_plain(recipe: Any) -> N
     recipe_saved = json.loads((run / "model" / "train_config.json").read_text(encoding="utf-8"))
     assert recipe_saved["name"] == "plain"
     summary = json.loads((run / "model" / "training_log.json").read_text(encoding="utf-8"))
-    assert summary["step"] == 12 and summary["log"]
+    assert summary["log"][-1]["step"] == 12
 
 
 def test_the_exported_model_has_the_best_averaged_weights(recipe: Any, dataset: Path) -> None:

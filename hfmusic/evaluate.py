@@ -1,0 +1,205 @@
+"""The verb `evaluate`: a model and labelled staves in, error rates and `metrics.json` out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hfmusic.data.staves import Stave, read_staves, stave_chunks
+from hfmusic.files import write_atomic
+from hfmusic.metrics.sequence import EditBreakdown, edit_breakdown, sequence_error_rate, symbol_error_rate
+
+if TYPE_CHECKING:
+    from hfmusic.hub import Loaded
+
+CHUNK = 128
+SAME = ("metric", "dataset", "split", "image", "method", "model")
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a model read on labelled staves: one reference, prediction and id a staff.
+
+    `failures` maps ids to why a staff could not be read; its prediction is empty.
+    """
+
+    ids: list[str]
+    references: list[list[str]]
+    predictions: list[list[str]]
+    failures: dict[str, str]
+
+    def breakdown(self) -> EditBreakdown:
+        """The edits by kind of symbol (semantic tokens)."""
+        return edit_breakdown(self.references, self.predictions)
+
+
+def evaluate(
+    model: str | Path | Loaded,
+    data: str | Path,
+    *,
+    split: str = "test",
+    image: str = "image",
+    n: int | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    method: str = "greedy",
+    batch_size: int = 16,
+) -> list[dict[str, Any]]:
+    """Measure a model on labelled staves; prints a table of errors by kind of symbol to stderr.
+
+    Args:
+        model: a name or path as `hfmusic.load` takes, or what it returned.
+        data: a dataset folder of Parquet files, or of pairs (`ID.png` + `ID.semantic`, flat or in folders).
+        split: of a dataset; pairs have none and are all read.
+        image: "image" (clean) or "distorted".
+        n: measure only so many staves, drawn with `seed`.
+        out: a `metrics.json` to write; numbers of other data in it are kept, of the same data replaced.
+        method: "greedy" or "beam".
+
+    Returns:
+        Rows {metric, value, unit, dataset, split, n, scale, seed, command, date, version} and also image, method and
+        model. Staves that cannot be read count as read empty.
+
+    Raises:
+        ValueError: no such model or data, or an unknown split, image or method.
+    """
+    if method not in ("greedy", "beam"):
+        raise ValueError(f'method must be "greedy" or "beam", got {method!r}')
+    from hfmusic.hub import load
+
+    loaded = load(str(model)) if isinstance(model, str | Path) else model
+    total = sum(chunk.count for chunk in stave_chunks(data, split=split, image=image, encoding=_encoding(loaded)))
+    staves = read_staves(data, split=split, image=image, encoding=_encoding(loaded), n=n, seed=seed)
+    readings = read_all(loaded, staves, method=method, batch_size=batch_size, total=min(total, n or total))
+    about = {
+        "dataset": Path(data).resolve().name,
+        "split": split,
+        "n": len(readings.ids),
+        "scale": "full" if len(readings.ids) == total else f"{len(readings.ids)} of {total} staves",
+        "seed": seed,
+        "command": _command(model, data, split=split, image=image, n=n, method=method, seed=seed),
+        "date": datetime.now(UTC).date().isoformat(),
+        "version": _version(),
+        "image": image,
+        "method": method,
+        "model": str(model) if isinstance(model, str | Path) else str(loaded.model.name_or_path),
+    }
+    rows = [
+        {"metric": "symbol_error_rate", "value": symbol_error_rate(readings.references, readings.predictions)},
+        {"metric": "sequence_error_rate", "value": sequence_error_rate(readings.references, readings.predictions)},
+    ]
+    rows = [{**row, "unit": "%", **about} for row in rows]
+    _tell(readings)
+    if out is not None:
+        write_metrics(out, rows)
+    return rows
+
+
+def read_all(
+    loaded: Loaded, staves: Iterator[Stave] | Sequence[Stave], *, method: str, batch_size: int, total: int | None = None
+) -> Readings:
+    """Read staves in batches of similar width; memory holds `CHUNK` pictures at a time."""
+    from tqdm.auto import tqdm
+
+    readings = Readings([], [], [], {})
+    waiting: list[Stave] = []
+    for stave in tqdm(staves, total=total, desc="reading", unit="staff"):
+        waiting.append(stave)
+        if len(waiting) == CHUNK:
+            _read_chunk(loaded, waiting, readings, method, batch_size)
+            waiting = []
+    if waiting:
+        _read_chunk(loaded, waiting, readings, method, batch_size)
+    return readings
+
+
+def _read_chunk(loaded: Loaded, staves: list[Stave], readings: Readings, method: str, batch_size: int) -> None:
+    from hfmusic.models.image_reading import decode_picture
+
+    found: dict[int, list[str]] = {}
+    features: dict[int, Any] = {}
+    for row, stave in enumerate(staves):
+        try:
+            features[row] = loaded.processor(images=decode_picture(stave.image, stave.id), return_tensors="pt")
+        except ValueError as error:
+            readings.failures[stave.id] = str(error)
+    order = sorted(features, key=lambda row: features[row]["input_features"].shape[-1])
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        tokens = _read_batch(loaded, [features[row] for row in rows], method)
+        found.update(zip(rows, tokens, strict=True))
+    for row, stave in enumerate(staves):
+        readings.ids.append(stave.id)
+        readings.references.append(stave.text.split())
+        readings.predictions.append(found.get(row, []))
+
+
+def _read_batch(loaded: Loaded, inputs: list[Any], method: str) -> list[list[str]]:
+    """Tokens of staves already processed one by one: padded here, so that each picture is processed once."""
+    import torch
+
+    network, processor = loaded
+    widths = [one["input_features"].shape[-1] for one in inputs]
+    features = torch.zeros(len(inputs), 1, inputs[0]["input_features"].shape[2], max(widths))
+    mask = torch.zeros(len(inputs), max(widths), dtype=torch.long)
+    for row, (one, width) in enumerate(zip(inputs, widths, strict=True)):
+        features[row, :, :, :width] = one["input_features"][0]
+        mask[row, :width] = one["attention_mask"][0]
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        logits = network(features.to(device), attention_mask=mask.to(device)).logits.cpu()
+    return [list(result.tokens) for result in processor.decode(logits, {"attention_mask": mask}, method=method)]
+
+
+def write_metrics(path: str | Path, rows: list[dict[str, Any]]) -> Path:
+    """Merge rows into a `metrics.json`: rows of the same metric, data, model and method are replaced, others kept.
+
+    Raises:
+        ValueError: the file is there and is no list of rows.
+    """
+    path = Path(path)
+    before: Any = []
+    if path.is_file():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            raise ValueError(f"{path}: not JSON; metrics are added to a list of rows") from None
+    if not isinstance(before, list) or not all(isinstance(row, dict) for row in before):
+        raise ValueError(f"{path}: not a list of rows; metrics are added to one")
+    new = {_key(row) for row in rows}
+    merged = [row for row in before if _key(row) not in new] + rows
+    return write_atomic(path, json.dumps(merged, indent=2) + "\n")
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in SAME)
+
+
+def _encoding(loaded: Loaded) -> str:
+    return str(getattr(loaded.processor, "encoding", "semantic"))
+
+
+def _tell(readings: Readings) -> None:
+    print(readings.breakdown().table(), file=sys.stderr)
+    for name, reason in readings.failures.items():
+        print(f"not read: {name}: {reason}", file=sys.stderr)
+
+
+def _command(model: Any, data: Any, **options: Any) -> str:
+    given = model if isinstance(model, str | Path) else model.model.name_or_path
+    words = ["hfmusic", "evaluate", str(given), str(data)]
+    for name, value in options.items():
+        words += [] if value is None else [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _version() -> str:
+    import hfmusic
+
+    return hfmusic.__version__
