@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import signal
@@ -16,12 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from hfmusic import build as build_module
 from hfmusic.build import build, build_primus, default_sources
 from hfmusic.data.staves import read_staves
 from hfmusic.symbolic.midi import read_midi
 from hfmusic.symbolic.semantic import split_tokens
 
+# The package exports the verb under the module's name.
+build_module = importlib.import_module("hfmusic.build")
 # RISM's first tunes: all three splits, several shards.
 OPTIONS = {"n": 40, "seed": 3, "sources": ("rism",), "rows_per_shard": 12}
 
