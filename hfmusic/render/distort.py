@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 _CELL = 8  # smooth displacements are computed once per cell and interpolated between
+_MAX_SIDE = 28_000  # cv2.remap reads 32,767 at most, and the warps enlarge
 _USUAL = 0.8413  # P(N(0, 1) < 1): how im3 decides whether to apply an operation
 
 # x and y in, where to look for them out; float32 arrays of any shape
@@ -24,7 +25,7 @@ def distort(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A distorted copy of a staff picture, uint8 (H, W), 255 = paper: Camera-PrIMuS's way or a photo's, half each.
 
     Raises:
-        ValueError: not a uint8 (H, W) picture of at least 8 by 8 pixels.
+        ValueError: not a uint8 (H, W) picture of 8 to 28,000 pixels a side.
     """
     return distort_camera_primus(image, rng) if rng.random() < 0.5 else distort_photo(image, rng)
 
@@ -39,7 +40,7 @@ def distort_camera_primus(image: np.ndarray, rng: np.random.Generator) -> np.nda
     Gaussian-like of up to 1.2 % of the range.
 
     Raises:
-        ValueError: not a uint8 (H, W) picture of at least 8 by 8 pixels.
+        ValueError: not a uint8 (H, W) picture of 8 to 28,000 pixels a side.
     """
     _check(image)
     picture = _warp_camera(image, rng)
@@ -61,7 +62,7 @@ def distort_photo(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     blurs, the sensor adds noise, resolution drops to as little as 7 pixels a staff space from 18, JPEG comes last.
 
     Raises:
-        ValueError: not a uint8 (H, W) picture of at least 8 by 8 pixels.
+        ValueError: not a uint8 (H, W) picture of 8 to 28,000 pixels a side.
     """
     _check(image)
     picture = _wear_ink(image, rng)
@@ -77,9 +78,10 @@ def distort_photo(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _check(image: np.ndarray) -> None:
-    if image.ndim != 2 or image.dtype != np.uint8 or min(image.shape) < 8:
+    if image.ndim != 2 or image.dtype != np.uint8 or min(image.shape) < 8 or max(image.shape) > _MAX_SIDE:
         raise ValueError(
-            f"a picture to distort must be uint8 of shape (H, W), 8 pixels or more, got {image.dtype} {image.shape}"
+            f"a picture to distort must be uint8 of shape (H, W), 8 to {_MAX_SIDE} pixels a side, "
+            f"got {image.dtype} of shape {image.shape}"
         )
 
 
