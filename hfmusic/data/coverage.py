@@ -87,7 +87,7 @@ def flat_staff(rng: random.Random) -> list[Element]:
             body.append(_element(rng.choice(kinds[rng.choice(("keySignature", "timeSignature"))])))
         else:
             body += _flat_note(rng, notes, body, repeat)
-    for note in (rare, *rng.choices(_like(rare), k=3)):
+    for note in (rare, *rng.choices(_near(rare.pitch.diatonic, rare.grace), k=3)):
         body.insert(rng.randrange(len(body) + 1), note)
     while isinstance(body[-1], (KeySignature, TimeSignature)):
         body.pop()
@@ -95,9 +95,9 @@ def flat_staff(rng: random.Random) -> list[Element]:
 
 
 @cache
-def _like(rare: Note) -> tuple[Note, ...]:
-    """Notes of the vocabulary within a fifth of a note: they stand well under its clef too."""
-    return tuple(n for n in _homes() if abs(n.pitch.diatonic - rare.pitch.diatonic) <= 4 and n.grace == rare.grace)
+def _near(diatonic: int, grace: bool) -> tuple[Note, ...]:
+    """Notes of the vocabulary within a fifth of a pitch: they stand well under the same clef."""
+    return tuple(n for n in _homes() if abs(n.pitch.diatonic - diatonic) <= 4 and n.grace == grace)
 
 
 def _flat_note(rng: random.Random, notes: tuple[Note, ...], body: list[Element], repeat: float) -> list[Element]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hfmusic.symbolic.beaming import with_beams
 from hfmusic.symbolic.score import (
@@ -23,12 +22,10 @@ from hfmusic.symbolic.score import (
 )
 from hfmusic.symbolic.semantic import in_vocabulary, write_semantic
 
+from .corpora import Tune
 from .coverage import flat_staff
 from .melody import Composer
 from .rhythms import TICKS
-
-if TYPE_CHECKING:
-    from .corpora import Tune
 
 FLAT_SHARE = 0.3
 
@@ -45,8 +42,6 @@ def generated_tunes(n: int, seed: int, *, start: int = 0, flat_share: float = FL
 
 def generated_tune(seed: int, index: int, *, flat_share: float = FLAT_SHARE) -> Tune:
     """Tune number `index` of `seed`: writable as PrIMuS semantic and in its vocabulary."""
-    from .corpora import Tune
-
     name = f"generated-{seed}-{index}"
     attempt = 0
     while True:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,11 +29,9 @@ from hfmusic.symbolic.score import (
 )
 from hfmusic.symbolic.semantic import in_vocabulary, write_semantic
 
+from .corpora import Tune
 from .generate import joined, rebeamed
 from .melody import CLEF_WEIGHTS, FIFTHS_WEIGHTS, drawn
-
-if TYPE_CHECKING:
-    from .corpora import Tune
 
 ATTEMPTS = 8
 _FIFTHS_OF_STEP = {step: index - 1 for index, step in enumerate("FCGDAEB")}
@@ -56,7 +53,7 @@ def vary(tune: Tune, rng: np.random.Generator) -> Tune:
         try:
             score = _varied(tune.score, chooser)
             if score.notes and _fits(score, tune.score) and in_vocabulary(write_semantic(score)):
-                return replace(tune, id=f"{tune.id}~{seed % 16**8:08x}", score=score)
+                return replace(tune, id=f"{tune.id}~{seed % 16**8:08x}", score=score, files={})
         except NotationError:
             continue
         except ValueError:  # a pitch, key or figure beyond what a Score can hold
@@ -193,7 +190,7 @@ def _renamed_meter(score: Score, rng: random.Random) -> Score:
 
 def _cut(score: Score, rng: random.Random) -> Score:
     """The tune to some barline, or from one on with the signs then in force."""
-    bars = [i for i, element in enumerate(score.elements) if isinstance(element, Barline)][:-1]
+    bars = [i for i, element in enumerate(score.elements[:-1]) if isinstance(element, Barline)]
     if not bars:
         return score
     bar = rng.choice(bars)
