@@ -74,10 +74,10 @@ def _joins(elements: list[Element], index: int) -> bool:
 def rebeamed(score: Score, rng: random.Random) -> Score:
     """Beams as RISM's copyists set them: by the beat, by other groups, over melismas only, or not at all."""
     chance, shortest = rng.random(), max((note.duration.flags for note in score.notes if not note.grace), default=0)
-    if chance < (0.3 if shortest < 3 else 0.05):
+    if chance < (0.32 if shortest < 3 else 0.05):
         return score
-    if chance < 0.7:
-        return _thinned(with_beams(score), rng) if chance > 0.5 else with_beams(score)
+    if chance < 0.75:
+        return _thinned(with_beams(score), rng) if chance > 0.57 else with_beams(score)
     half_beats = rng.choices((1, 2, 3, 4, 6, 8), (12, 25, 5, 42, 11, 5))[0]
     return grouped(score, half_beats * TICKS // 2)
 

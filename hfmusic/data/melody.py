@@ -92,11 +92,11 @@ class Composer:
         self.key = KeySignature(drawn(FIFTHS_WEIGHTS, rng))
         self.meter: TimeSignature | None = drawn(METER_WEIGHTS, rng)
         self.speed = rng.choices((0, 1, 2), (0.46, 0.39, 0.15))[0]
-        self.minor = rng.random() < 0.3
+        self.minor, self.dominant = rng.random() < 0.28, rng.random() < 0.2
         self.chromatic = rng.choice((0.0, 0.0, 0.01, 0.02, 0.06))
         self.ties = rng.choices((0.0, 0.06, 0.3), (0.75, 0.15, 0.1))[0]
         self.graces = rng.choice((0.05, 0.1, 0.25)) if rng.random() < 0.09 else 0.0
-        self.fermatas = 0.08 if rng.random() < 0.06 else 0.0
+        self.fermatas = 0.1 if rng.random() < 0.09 else 0.0
         instrumental = self.clef.shape == "G" and rng.random() < 0.7
         low, high = (
             (rng.randint(-3, 1), rng.randint(8, 12)) if instrumental else (rng.randint(-1, 2), rng.randint(6, 9))
@@ -223,7 +223,9 @@ class Composer:
         alter = self.key.alter_of(pitch.step)
         if diatonic in self.altered and self.rng.random() < 0.85:
             alter = self.altered[diatonic]
-        elif self.minor and self._degree(diatonic) == 6 and self.rng.random() < 0.6:
+        elif self.minor and self._degree(diatonic) == 6 and self.rng.random() < 0.5:
+            alter += 1
+        elif self.dominant and self._degree(diatonic) == 5 and self.rng.random() < 0.4:
             alter += 1
         elif self.rng.random() < self.chromatic:
             alter += 1 if self.rng.random() < 0.65 else -1
@@ -232,7 +234,7 @@ class Composer:
         return Pitch(pitch.step, alter, pitch.octave)
 
     def _degree(self, diatonic: int) -> int:
-        """Degree 0 to 6 above the tonic of the key's minor (its seventh, 6, is the one raised)."""
+        """Degree 0 to 6 above the tonic of the key's minor (6 is raised in minor, 5 towards the major's dominant)."""
         return (diatonic - 5 - 4 * self.key.fifths) % 7
 
     def _grace(self) -> None:
