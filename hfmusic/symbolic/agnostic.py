@@ -314,10 +314,11 @@ class _Reader:
         key = KeySignature(count if order > 0 else -count) if first != "natural" else KeySignature(0)
         if not count or (first == "natural" and count < abs(order)) or len(run) - count > 1:
             return None, 0
-        if count == len(run) and before_note and following is not None and run[-1].steps == following.steps:
+        header = all(isinstance(element, Clef) for element in self.elements)
+        alike = count == len(run) or run[count].kind == first
+        if alike and before_note and following is not None and run[count - 1].steps == following.steps:
             shown = self.key if first == "natural" else key
-            usual = key_positions(shown, self.clef) == tuple(sign.steps for sign in run)
-            header = all(isinstance(element, Clef) for element in self.elements)
+            usual = key_positions(shown, self.clef) == tuple(sign.steps for sign in run[:count])
             if not usual or (count == 1 and not header):
                 return None, 0
         return key, count

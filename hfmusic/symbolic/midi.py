@@ -1,7 +1,8 @@
 """MIDI of a score, as PrIMuS's converter plays it, and scores and note events of MIDI.
 
-The converter plays 120 quarters a minute at velocity 64, merges tied notes into one, ends a note exactly where it ends
-on paper, and neither plays grace notes nor gives them time (the last is measured on its own sample files).
+The converter plays 120 quarters a minute at velocity 64, ends a note exactly where it ends on paper, and neither plays
+grace notes nor gives them time (measured on its own sample files). Ties are merged into one note here; in those sample
+files they are not.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from .score import (
 )
 
 GRID = FIGURES["hundred_twenty_eighth"]
+_F_FLAT, _B_SHARP = -8, 12  # ends of the line of fifths without double accidentals, C = 0
 # Plain and once dotted figures, longest first: what a length is put together from.
 _DURATIONS = sorted(
     (Duration(figure, dots) for figure in FIGURES for dots in (0, 1) if figure != "hundred_twenty_eighth" or not dots),
@@ -46,7 +47,7 @@ def durations_of(length: Fraction) -> list[Duration]:
 
 
 def spelled(midi: int, key: KeySignature) -> Pitch:
-    """The spelling nearest to a key on the line of fifths.
+    """The spelling nearest to a key on the line of fifths, of those without double accidentals.
 
     >>> spelled(70, KeySignature(-2)).name, spelled(70, KeySignature(3)).name
     ('Bb4', 'A#4')
@@ -54,6 +55,7 @@ def spelled(midi: int, key: KeySignature) -> Pitch:
     fifths = (midi * 7 + 5) % 12 - 5  # one place of this pitch class on the line, C = 0
     centre = key.fifths + 2  # the middle of the seven steps of a major key
     fifths += 12 * round((centre - fifths) / 12)
+    fifths += 12 * ((fifths < _F_FLAT) - (fifths > _B_SHARP))
     step, alter = SHARP_ORDER[(fifths + 1) % 7], (fifths + 1) // 7
     octave = (midi - alter) // 12 - 1
     return Pitch(step, alter, octave)
