@@ -35,12 +35,20 @@ class PrimusConfig(datasets.BuilderConfig):
     generated: int = 0
     variations: int = 0
     distorted: bool = True
+    splits: str = "official"
 
     def settings(self) -> PrimusSettings:
         sources = tuple(self.sources) if self.sources is not None else default_sources(self.data_dir)
         folder = str(self.data_dir) if self.data_dir is not None else None
         return PrimusSettings(
-            self.n, self.seed, sources, self.generated, self.variations, self.distorted, data_dir=folder
+            n=self.n,
+            seed=self.seed,
+            sources=sources,
+            generated=self.generated,
+            variations=self.variations,
+            distorted=self.distorted,
+            data_dir=folder,
+            splits=self.splits,
         )
 
 

@@ -66,6 +66,7 @@ def build_primus(
     variations: int = 0,
     distorted: bool = True,
     rows_per_shard: int = 500,
+    splits: str = "official",
 ) -> dict[str, Any]:
     """Build staves with labels in PrIMuS's manner: see `PrimusSettings` for the options and `build` for the summary.
 
@@ -80,6 +81,7 @@ def build_primus(
         distorted=distorted,
         rows_per_shard=rows_per_shard,
         data_dir=str(data_dir) if data_dir is not None else None,
+        splits=splits,
     )
     # Here, not above: `hfmusic --help` and the worker processes need no datasets.
     from hfmusic.data.schema import PRIMUS_FEATURES, parquet_schema

@@ -6,6 +6,7 @@ two splits would share dropped, the rest shuffled by a hash. Rows then depend on
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
@@ -13,12 +14,22 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tqdm.auto import tqdm
 
-from hfmusic.data.corpora import Tune, music21_tunes, openscore_tunes, primus_folder, rism_tunes
+from hfmusic.data.corpora import (
+    Refusal,
+    Tune,
+    music21_tunes,
+    openscore_tunes,
+    primus_folder,
+    primus_work,
+    rism_tunes,
+)
 from hfmusic.data.courtesy import with_courtesy_accidentals
 from hfmusic.data.generate import generated_tunes
 from hfmusic.data.primus_rows import item_rng, pack_score
@@ -27,7 +38,7 @@ from hfmusic.data.splits import split_of
 from hfmusic.data.vary import vary
 from hfmusic.symbolic.agnostic import write_agnostic
 from hfmusic.symbolic.score import NotationError
-from hfmusic.symbolic.semantic import in_vocabulary, semantic_text, write_semantic
+from hfmusic.symbolic.semantic import in_vocabulary, semantic_text, split_tokens, write_semantic
 from hfmusic.symbolic.vocabulary import load_vocabulary
 
 SPLITS = ("train", "validation", "test")
@@ -46,6 +57,8 @@ class PrimusSettings:
         generated: tunes drawn from RISM's statistics, training only.
         distorted: also make the distorted image; without it the column is empty.
         data_dir: folder of the sources "primus" and "openscore".
+        splits: "official" keeps PrIMuS's own test ids as they are, which share works with its training ids; "work"
+            splits its incipits by source work like all others.
     """
 
     n: int | None = None
@@ -56,6 +69,7 @@ class PrimusSettings:
     distorted: bool = True
     rows_per_shard: int = 500
     data_dir: str | None = None
+    splits: str = "official"
 
     def __post_init__(self) -> None:
         unknown = [source for source in self.sources if source not in SOURCES]
@@ -65,6 +79,8 @@ class PrimusSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
+        if self.splits not in ("official", "work"):
+            raise ValueError(f"splits must be official or work, got {self.splits!r}")
         needy = [source for source in self.sources if source in ("openscore", "primus")]
         if needy and not self.data_dir:
             raise ValueError(f"source {needy[0]!r} needs data_dir, the folder it lies in")
@@ -77,14 +93,14 @@ class PrimusSettings:
         }
 
 
-def source_tunes(settings: PrimusSettings) -> Iterator[Tune]:
-    """The tunes of all sources in their order, without variations."""
+def source_tunes(settings: PrimusSettings, refused: list[Refusal]) -> Iterator[Tune]:
+    """The tunes of all sources in their order, without variations; what cannot be read is added to `refused`."""
     folder = settings.data_dir or ""
     readers: dict[str, Callable[[], Iterator[Tune]]] = {
-        "rism": rism_tunes,
+        "rism": lambda: rism_tunes(refused),
         "music21": music21_tunes,
         "openscore": lambda: openscore_tunes(folder),
-        "primus": lambda: primus_folder(folder),
+        "primus": lambda: primus_folder(folder, refused=refused),
     }
     for source in settings.sources:
         yield from readers[source]()
@@ -92,15 +108,43 @@ def source_tunes(settings: PrimusSettings) -> Iterator[Tune]:
         yield from generated_tunes(settings.generated, settings.seed)
 
 
-def tune_split(tune: Tune) -> str:
-    """Split of a tune by its source work; generated tunes only train."""
-    return "train" if tune.source == "generated" else split_of(tune.work)
+@cache
+def official_test_ids() -> frozenset[str]:
+    """The 8,923 ids of PrIMuS's test.txt."""
+    packed = files("hfmusic.data").joinpath("primus_test_ids.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(packed).decode("ascii").split())
+
+
+@cache
+def official_test_works() -> frozenset[str]:
+    """The source works of `official_test_ids`."""
+    return frozenset(map(primus_work, official_test_ids()))
+
+
+def tune_split(tune: Tune, settings: PrimusSettings) -> str:
+    """Split of a tune by its source work; generated tunes only train.
+
+    With official splits: PrIMuS's test ids test, the rest of PrIMuS trains and validates, and what other sources have
+    of the works it tests on tests too.
+    """
+    if tune.source == "generated":
+        return "train"
+    split = split_of(tune.work)
+    if "primus" not in settings.sources or settings.splits == "work":
+        return split
+    if tune.source != "primus":
+        return "test" if tune.work in official_test_works() else split
+    if tune.id in official_test_ids():
+        return "test"
+    listed = tune.work.startswith("rism:")
+    return "train" if listed and split == "test" else split
 
 
 def plan_items(settings: PrimusSettings, dropped: Counter[str]) -> Iterator[Row]:
     """Items of the tunes and their variations in order, with their texts; `dropped` counts the refused by reason."""
-    for tune in source_tunes(settings):
-        split = tune_split(tune)
+    refused: list[Refusal] = []
+    for tune in source_tunes(settings, refused):
+        split = tune_split(tune, settings)
         if tune.source == "generated":
             rng = item_rng(settings.seed, tune.id, "courtesy")
             tune = replace(tune, score=with_courtesy_accidentals(tune.score, rng))
@@ -108,23 +152,27 @@ def plan_items(settings: PrimusSettings, dropped: Counter[str]) -> Iterator[Row]
         if item is None:
             continue
         yield item
-        copies = settings.variations if split == "train" and not getattr(tune, "files", None) else 0
-        for number in range(1, copies + 1):
-            identifier = f"{tune.id}-v{number}"
-            try:
-                varied = vary(tune, item_rng(settings.seed, identifier, "vary"))
-            except ValueError as error:
-                dropped[f"vary: {getattr(error, 'reason', type(error).__name__)}"] += 1
-                continue
-            score = with_courtesy_accidentals(varied.score, item_rng(settings.seed, identifier, "courtesy"))
-            item = _item(replace(tune, id=identifier, score=score), split, dropped)
-            if item is not None:
-                yield item
+        if split == "train" and tune.source != "generated":
+            yield from _variations(tune, settings, dropped)
+    dropped.update(f"unreadable: {refusal.reason}" for refusal in refused)
+
+
+def _variations(tune: Tune, settings: PrimusSettings, dropped: Counter[str]) -> Iterator[Row]:
+    for number in range(1, settings.variations + 1):
+        identifier = f"{tune.id}-v{number}"
+        varied = vary(tune, item_rng(settings.seed, identifier, "vary"))
+        score = with_courtesy_accidentals(varied.score, item_rng(settings.seed, identifier, "courtesy"))
+        # The files of a PrIMuS item show the tune, not its variation.
+        item = _item(replace(varied, id=identifier, score=score, files={}), "train", dropped)
+        if item is not None:
+            yield item
 
 
 def _item(tune: Tune, split: str, dropped: Counter[str]) -> Row | None:
+    given = {kind: str(path) for kind, path in tune.files.items()}
     try:
-        semantic, agnostic = write_semantic(tune.score), write_agnostic(tune.score)
+        semantic = _given_tokens(given, "semantic") or write_semantic(tune.score)
+        agnostic = _given_tokens(given, "agnostic") or write_agnostic(tune.score)
     except NotationError as error:
         dropped[error.reason] += 1
         return None
@@ -139,7 +187,12 @@ def _item(tune: Tune, split: str, dropped: Counter[str]) -> Row | None:
         "semantic": semantic_text(semantic),
         "agnostic": semantic_text(agnostic),
         "score": pack_score(tune.score),
+        "files": given,
     }
+
+
+def _given_tokens(given: dict[str, str], kind: str) -> list[str] | None:
+    return split_tokens(Path(given[kind]).read_text(encoding="utf-8")) if kind in given else None
 
 
 def write_plan(settings: PrimusSettings, folder: Path) -> dict[str, Any]:
@@ -183,7 +236,9 @@ def _distinct(
         identifiers.add(order)
         text = _digest(item["semantic"])
         rival = kept.get(text)
-        if rival is not None:
+        if rival is not None and rival[0] == "test" and item["id"] in official_test_ids():
+            text = _digest(item["id"] + item["semantic"])  # a published test set stays whole
+        elif rival is not None:
             same = rival[0] == item["split"]
             dropped["duplicate" if same else "in another split"] += 1
             if _RANK[rival[0]] >= _RANK[item["split"]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,32 +42,44 @@ def item_rng(seed: int, identifier: str, purpose: str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class PrimusRows:
-    """Makes the row of an item: midi, mei, the engraved image and the distorted one. Picklable."""
+    """Makes the row of an item: midi, mei, the engraved image and the distorted one. Picklable.
+
+    The files of a PrIMuS item are taken as they are; what it lacks is made.
+    """
 
     seed: int
     distorted: bool
 
     def __call__(self, item: Row) -> Row:
-        # Heavy: Verovio and OpenCV load where rows are made.
-        from hfmusic.render.engrave import EngravingStyle, engrave, png_bytes
         from hfmusic.symbolic.mei import write_mei
         from hfmusic.symbolic.midi import write_midi
 
-        score = unpack_score(item["score"])
-        mei = write_mei(score)
-        image = engrave(mei, EngravingStyle.sample(item_rng(self.seed, item["id"], "style")))
+        score, given = unpack_score(item["score"]), {kind: Path(path) for kind, path in item.get("files", {}).items()}
+        mei = given["mei"].read_text(encoding="utf-8") if "mei" in given else write_mei(score)
+        image = given["image"].read_bytes() if "image" in given else self._engraved(item, mei)
         distorted = None
         if self.distorted:
-            from hfmusic.render.distort import distort
-
-            distorted = jpeg_bytes(distort(image, item_rng(self.seed, item["id"], "distort")))
+            distorted = given["distorted"].read_bytes() if "distorted" in given else self._distorted(item, image)
         row = {name: item[name] for name in ("id", "work", "source", "semantic", "agnostic")}
         return row | {
-            "image": {"bytes": png_bytes(image), "path": None},
+            "image": {"bytes": image, "path": None},
             "distorted": {"bytes": distorted, "path": None} if distorted else None,
             "midi": write_midi(score),
             "mei": mei,
         }
+
+    def _engraved(self, item: Row, mei: str) -> bytes:
+        # Verovio, here and OpenCV below: they load where rows are made.
+        from hfmusic.render.engrave import EngravingStyle, engrave, png_bytes
+
+        return png_bytes(engrave(mei, EngravingStyle.sample(item_rng(self.seed, item["id"], "style"))))
+
+    def _distorted(self, item: Row, image: bytes) -> bytes:
+        from hfmusic.render.distort import distort
+
+        with Image.open(io.BytesIO(image)) as picture:
+            pixels = np.asarray(picture.convert("L"))
+        return jpeg_bytes(distort(pixels, item_rng(self.seed, item["id"], "distort")))
 
 
 def jpeg_bytes(image: np.ndarray, quality: int = 90) -> bytes:

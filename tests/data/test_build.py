@@ -103,7 +103,7 @@ def test_killed_and_resumed_is_the_bytes_of_an_unbroken_build(built: Path, tmp_p
         f"if __name__ == '__main__':\n    build_primus({str(out)!r}, num_proc=1, **{OPTIONS!r})\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not list(out.glob("data/*.parquet")):
         assert process.poll() is None and time.monotonic() < deadline, "the build to be killed made no shard"
         time.sleep(0.01)

@@ -25,7 +25,7 @@ def tune(name: str, letters: str, *, work: str | None = None, source: str = "ris
 def tunes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Tune]]:
     """Tunes that "rism" yields; a work's name begins with its split."""
     found: list[Tune] = []
-    monkeypatch.setattr(primus, "rism_tunes", lambda: iter(found))
+    monkeypatch.setattr(primus, "rism_tunes", lambda refused: iter(found))
     monkeypatch.setattr(primus, "split_of", lambda work: work.split("-")[0])
     yield found
 
@@ -111,6 +111,7 @@ def test_the_order_is_shuffled_but_fixed(tmp_path: Path, tunes: list[Tune]) -> N
         ({"sources": ("rism", "radio")}, "sources must be among .* got 'radio'"),
         ({"n": 0}, "n must be at least 1, got 0"),
         ({"variations": -1}, "variations must be at least 0, got -1"),
+        ({"splits": "random"}, "splits must be official or work, got 'random'"),
         ({"sources": ("primus",)}, "source 'primus' needs data_dir"),
     ],
 )
@@ -122,3 +123,40 @@ def test_settings_that_make_no_sense(options: dict, message: str) -> None:
 def test_settings_name_no_path() -> None:
     settings = PrimusSettings(sources=("primus",), data_dir="/home/someone/primus")
     assert settings.public()["data_dir"] == "primus"
+
+
+def primus_files(folder: Path, name: str, text: str) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / f"{name}.semantic").write_text(text)
+
+
+def test_official_test_ids_test_and_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = "clef-G2\tnote-C4_quarter\t"
+    monkeypatch.setattr(primus, "split_of", lambda work: "test")
+    assert {"000051652-1_2_1", "000051662-1_1_2"} <= primus.official_test_ids()
+    assert len(primus.official_test_ids()) == 8923
+    for name in ("000051652-1_2_1", "000051662-1_1_2", "000051652-1_1_1"):
+        primus_files(tmp_path / "corpus", name, same)
+    primus_files(tmp_path / "corpus", "000051650-1_1_2", "clef-G2\tnote-D4_quarter\t")
+    folder = str(tmp_path / "corpus")
+    plan, items = planned(tmp_path / "plan", sources=("primus",), data_dir=folder)
+    assert {item["id"]: item["split"] for item in items} == {
+        "000051652-1_2_1": "test",
+        "000051662-1_1_2": "test",
+        "000051650-1_1_2": "train",
+    }
+    assert plan["dropped"] == {"in another split": 1}
+    _, items = planned(tmp_path / "plan", sources=("primus",), data_dir=folder, splits="work")
+    assert {item["split"] for item in items} == {"test"}
+
+
+def test_works_of_the_official_test_split_train_nowhere(tmp_path: Path, tunes: list[Tune]) -> None:
+    tunes += [tune("train-1", "CDE", work="rism:000051652"), tune("train-2", "CDF", work="train-rism")]
+    primus_files(tmp_path / "corpus", "x", "clef-G2\tnote-C4_quarter\t")
+    primus.official_test_works()
+    settings = {"sources": ("rism", "primus"), "data_dir": str(tmp_path / "corpus")}
+    _, items = planned(tmp_path / "plan", **settings)
+    assert {item["id"]: item["split"] for item in items if item["source"] == "rism"} == {
+        "train-1": "test",
+        "train-2": "train",
+    }
