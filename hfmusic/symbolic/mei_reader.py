@@ -6,13 +6,21 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .mei_signs import ACCIDENTALS, BARLINES, DURATIONS, read_clef, read_key, read_meter
+from .mei_signs import (
+    BARLINES,
+    name_of,
+    read_accidental,
+    read_clef,
+    read_duration,
+    read_key,
+    read_meter,
+    read_ratio,
+)
 from .score import (
     SHARP_ORDER,
     Barline,
     BarlineKind,
     Clef,
-    Duration,
     Element,
     KeySignature,
     MultiRest,
@@ -27,8 +35,6 @@ from .score import (
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
 
-_FIGURES = {code: figure for figure, code in DURATIONS.items()}
-_ALTERS = {code: alter for alter, code in ACCIDENTALS.items()} | {"ss": 2, "nf": -1, "ns": 1}
 _KINDS: dict[str, BarlineKind] = {code: kind for kind, code in BARLINES.items()} | {"dotted": "dashed"}  # type: ignore[assignment]
 _XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 _WRAPPERS = ("supplied", "add", "unclear", "corr", "reg", "expan", "damage", "ligature", "oStaff")
@@ -66,9 +72,9 @@ def read_mei(text: str | bytes) -> Score:
             "octave-line", "tremolo", "repeat-sign", "editorial" or "mensural" for what a Score cannot carry.
     """
     root = _parse(text)
-    if _name(root) not in ("mei", "music", "score"):
-        raise NotationError("mei", f"the document's root is <{_name(root)}>, not <mei>")
-    scores = [root] if _name(root) == "score" else list(root.iter("{*}score"))
+    if name_of(root) not in ("mei", "music", "score"):
+        raise NotationError("mei", f"the document's root is <{name_of(root)}>, not <mei>")
+    scores = [root] if name_of(root) == "score" else list(root.iter("{*}score"))
     if len(scores) != 1:
         raise NotationError("mei" if not scores else "movements", f"one <score> was wanted, {len(scores)} found")
     reader = _Reader(scores[0])
@@ -88,11 +94,6 @@ def _parse(text: str | bytes) -> Node:
         return etree.fromstring(text, parser)
     except etree.XMLSyntaxError as error:
         raise NotationError("xml", str(error)) from None
-
-
-def _name(node: Node) -> str:
-    """Name without its namespace; an entity left unresolved has none."""
-    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
 class _Reader:
@@ -120,7 +121,7 @@ class _Reader:
             self.read(node)
 
     def read(self, node: Node) -> None:
-        name = _name(node)
+        name = name_of(node)
         if name in _REASONS:
             raise NotationError(_REASONS[name], f"a Score cannot carry <{name}>")
         if name in ("scoreDef", "staffDef"):
@@ -146,7 +147,7 @@ class _Reader:
 
     def read_definition(self, node: Node) -> None:
         """Adds clef, key and meter of a definition; a staff's own outrank the score's."""
-        places = [node, *node.iter("{*}staffDef")] if _name(node) == "scoreDef" else [node]
+        places = [node, *node.iter("{*}staffDef")] if name_of(node) == "scoreDef" else [node]
         signs: dict[str, Clef | KeySignature | TimeSignature | None] = {}
         for place in places:
             for name, read in (("clef", read_clef), ("keySig", read_key), ("meterSig", read_meter)):
@@ -210,7 +211,8 @@ class _Reader:
         grace = self.in_graces or node.get("grace") is not None
         beam: Any = {"i": "begin", "m": "middle", "t": "end"}.get(node.get("beam", "")[:1])
         trill = node.get("ornam", "")[:1] in ("t", "T")
-        note = Note(self.read_pitch(node), _read_duration(node), grace=grace, trill=trill, beam=beam)
+        pitch, courtesy = self.read_pitch(node)
+        note = Note(pitch, read_duration(node), grace=grace, trill=trill, beam=beam, courtesy=courtesy)
         if not grace:
             note = replace(note, tuplet=self.ratio)
         self.elements.append(replace(note, fermata=node.get("fermata") is not None))
@@ -227,22 +229,23 @@ class _Reader:
             self.index_of[node.get(_XML_ID)] = index
         return index
 
-    def read_pitch(self, node: Node) -> Pitch:
+    def read_pitch(self, node: Node) -> tuple[Pitch, bool]:
+        """The pitch, and whether an accidental is drawn that nothing asks for."""
         step, octave = node.get("pname", "").upper(), node.get("oct", "")
         if step not in SHARP_ORDER or not step or not re.fullmatch("[0-9]", octave):
             raise NotationError("pitch", f"a note has pname {step.lower()!r} and oct {octave!r}")
         place = (step, int(octave))
-        drawn, gestural = _accidental(node, "accid"), _accidental(node, "accid.ges")
-        tied = self.tied_from(place)
+        drawn, gestural, tied = (
+            read_accidental(node, "accid"),
+            read_accidental(node, "accid.ges"),
+            self.tied_from(place),
+        )
+        expected = self.altered.get(place, self.key.alter_of(step))
         if drawn is not None:
-            self.altered[place] = alter = drawn
-        elif gestural is not None:
-            alter = gestural
-        elif tied is not None:
-            alter = tied
-        else:
-            alter = self.altered.get(place, self.key.alter_of(step))
-        return Pitch(step, alter, int(octave))
+            self.altered[place] = drawn
+            return Pitch(step, drawn, int(octave)), drawn in (tied, expected)
+        implied = expected if tied is None else tied
+        return Pitch(step, implied if gestural is None else gestural, int(octave)), False
 
     def tied_from(self, place: tuple[str, int]) -> int | None:
         """Alteration of the note before, if that is tied and of the same place: it holds across a barline."""
@@ -256,11 +259,12 @@ class _Reader:
     def read_rest(self, node: Node) -> None:
         self.mark(node)
         fermata = node.get("fermata") is not None
-        self.elements.append(Rest(_read_duration(node), fermata=fermata, tuplet=self.ratio))
+        self.elements.append(Rest(read_duration(node), fermata=fermata, tuplet=self.ratio))
 
     def read_mRest(self, node: Node) -> None:  # noqa: N802 - named as MEI's element is
         self.mark(node)
         self.elements.append(MultiRest(1))
+        self.altered = {}
 
     def read_multiRest(self, node: Node) -> None:  # noqa: N802 - named as MEI's element is
         self.mark(node)
@@ -276,28 +280,29 @@ class _Reader:
         self.beam(first, len(self.elements) - 1)
 
     def beam(self, first: int, last: int) -> None:
-        """Marks notes first to last as one beam; grace notes among others are no part of it."""
+        """Marks notes first to last as one beam; grace notes between measured ones are "middle", as PrIMuS has them."""
         notes = [(i, e) for i, e in enumerate(self.elements[first : last + 1], first) if isinstance(e, Note)]
-        measured = [(index, note) for index, note in notes if not note.grace]
-        group = measured or [(index, note) for index, note in notes if note.beam is None]
+        measured = [index for index, note in notes if not note.grace]
+        group = measured or [index for index, note in notes if note.beam is None]
         if len(group) < 2:
             return
-        for place, (index, note) in enumerate(group):
-            self.elements[index] = replace(
-                note, beam="begin" if place == 0 else "end" if place == len(group) - 1 else "middle"
-            )
+        for index, note in notes:
+            if index in (group[0], group[-1]):
+                self.elements[index] = replace(note, beam="begin" if index == group[0] else "end")
+            elif group[0] < index < group[-1] and (index in group or note.beam is None):
+                self.elements[index] = replace(note, beam="middle")
 
     def read_tuplet(self, node: Node) -> None:
         if self.ratio is not None:
             raise NotationError("tuplet", "a Score cannot carry a tuplet within a tuplet")
-        self.ratio = _read_ratio(node)
+        self.ratio = read_ratio(node)
         self.read_children(node)
         self.ratio = None
 
     def read_controls(self, measure: Node) -> None:
         """Fermatas, trills, and the beams and tuplets that are written beside the staff."""
         for node in measure:
-            name = _name(node)
+            name = name_of(node)
             if name in ("fermata", "trill"):
                 element_index = self.index_of.get(_pointer(node, "startid"))
                 element = self.elements[element_index] if element_index is not None else None
@@ -313,13 +318,15 @@ class _Reader:
                 for index in range(first, last + 1):
                     element = self.elements[index]
                     if isinstance(element, Rest) or (isinstance(element, Note) and not element.grace):
-                        self.elements[index] = replace(element, tuplet=_read_ratio(node))
+                        self.elements[index] = replace(element, tuplet=read_ratio(node))
 
     def finish(self) -> Score:
         """The score with its ties, which may reach over barlines and so are known last."""
         untied = Score(tuple(self.elements))
         for index, end in self.ties.items():
             note, target = self.elements[index], untied.tied_note(index)
+            if target is None and not any(isinstance(e, (Note, Rest, MultiRest)) for e in self.elements[index + 1 :]):
+                continue  # An excerpt's last note, tied to what comes after its end.
             if target is None or (end is not None and self.index_of.get(end) != target):
                 raise NotationError("tie", f"element {index} is tied to something else than the next note")
             assert isinstance(note, Note)
@@ -330,33 +337,5 @@ class _Reader:
 def _pointer(node: Node, name: str) -> str:
     """Id that `startid` or `endid` points at."""
     if not node.get(name):
-        raise NotationError("timestamp", f"<{_name(node)}> has no {name}; those placed by time are not read")
+        raise NotationError("timestamp", f"<{name_of(node)}> has no {name}; those placed by time are not read")
     return node.get(name).lstrip("#")
-
-
-def _read_duration(node: Node) -> Duration:
-    code = node.get("dur", "")
-    if code not in _FIGURES:
-        raise NotationError("duration", f"<{_name(node)}> has dur {code!r}")
-    dots = int(node.get("dots", "0")) or len(node.findall("{*}dot"))
-    if dots > 3:
-        raise NotationError("duration", f"<{_name(node)}> has {dots} dots")
-    return Duration(_FIGURES[code], dots)
-
-
-def _accidental(node: Node, name: str) -> int | None:
-    """Semitones of `accid` or `accid.ges`, on the note or on its <accid>."""
-    codes = [node.get(name), *(child.get(name) for child in node.findall("{*}accid"))]
-    for code in filter(None, codes):
-        if code not in _ALTERS:
-            raise NotationError("accidental", f"a Score has no accidental {code!r}")
-        return _ALTERS[code]
-    return None
-
-
-def _read_ratio(node: Node) -> tuple[int, int]:
-    """A tuplet's numbers; without numbase, as many as the power of two below (three in the time of two)."""
-    number, base = node.get("num", ""), node.get("numbase", "")
-    if not re.fullmatch("[1-9][0-9]*", number) or not re.fullmatch("([1-9][0-9]*)?", base):
-        raise NotationError("tuplet", f"<{_name(node)}> has num {number!r} and numbase {base!r}")
-    return int(number), int(base) if base else max(1, 2 ** ((int(number) - 1).bit_length() - 1))

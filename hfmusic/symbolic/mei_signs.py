@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .score import SHARP_ORDER, Clef, KeySignature, NotationError, TimeSignature
+from .score import SHARP_ORDER, Clef, Duration, KeySignature, NotationError, TimeSignature
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
@@ -34,7 +34,14 @@ BARLINES = {
     "invisible": "invis",
 }
 METER_SIGNS = {"C": "common", "C/": "cut"}
+FIGURES = {code: figure for figure, code in DURATIONS.items()}
+ALTERS = {code: alter for alter, code in ACCIDENTALS.items()} | {"ss": 2, "nf": -1, "ns": 1}
 _SYMBOLS = {"common": (4, 4, "C"), "cut": (2, 2, "C/")}
+
+
+def name_of(node: Node) -> str:
+    """Name without its namespace; an entity left unresolved has none."""
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
 def read_clef(node: Node, prefix: str) -> Clef | None:
@@ -78,3 +85,31 @@ def read_meter(node: Node, prefix: str) -> TimeSignature | None:
     if not re.fullmatch("[1-9][0-9]*", count) or not re.fullmatch("[1-9][0-9]*", unit):
         raise NotationError("meter", f"a Score has no meter {count}/{unit}")
     return TimeSignature(int(count), int(unit), default[2])
+
+
+def read_duration(node: Node) -> Duration:
+    code = node.get("dur", "")
+    if code not in FIGURES:
+        raise NotationError("duration", f"<{name_of(node)}> has dur {code!r}")
+    dots = int(node.get("dots", "0")) or len(node.findall("{*}dot"))
+    if dots > 3:
+        raise NotationError("duration", f"<{name_of(node)}> has {dots} dots")
+    return Duration(FIGURES[code], dots)
+
+
+def read_accidental(node: Node, name: str) -> int | None:
+    """Semitones of `accid` or `accid.ges`, on the note or on its <accid>."""
+    codes = [node.get(name), *(child.get(name) for child in node.findall("{*}accid"))]
+    for code in filter(None, codes):
+        if code not in ALTERS:
+            raise NotationError("accidental", f"a Score has no accidental {code!r}")
+        return ALTERS[code]
+    return None
+
+
+def read_ratio(node: Node) -> tuple[int, int]:
+    """A tuplet's numbers; without numbase, as many as the power of two below (three in the time of two)."""
+    number, base = node.get("num", ""), node.get("numbase", "")
+    if not re.fullmatch("[1-9][0-9]*", number) or not re.fullmatch("([1-9][0-9]*)?", base):
+        raise NotationError("tuplet", f"<{name_of(node)}> has num {number!r} and numbase {base!r}")
+    return int(number), int(base) if base else max(1, 2 ** ((int(number) - 1).bit_length() - 1))
