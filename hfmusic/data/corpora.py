@@ -117,7 +117,7 @@ def primus_folder(
 
     Args:
         ids: a text file, plain or .gz, with one PrIMuS id a line: only those, in its order.
-        refused: a list that items are added to whose semantic file cannot be read, or that `ids` has and the folder not.
+        refused: a list that items are added to which cannot be read, or which `ids` has and the folder not.
 
     Raises:
         ValueError: no such folder, or no .semantic in it.

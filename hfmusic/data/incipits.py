@@ -24,7 +24,7 @@ def incipits(score: Score, name: str, *, most: int = 3) -> list[Score]:
     """Cuts a melody into incipits: whole measures up to a number of notes that `name` draws, the signs in force first.
 
     Source beams that the cut leaves whole are kept; a melody without beams gets them by meter. Long rests between are
-    left out. The same `name` always gives the same cuts.
+    left out, and trills, which PrIMuS has no token for. The same `name` always gives the same cuts.
     """
     signs: dict[type, Element] = {}
     result: list[Score] = []
@@ -87,7 +87,7 @@ def _finished(taken: list[Element], name: str) -> Score:
         if isinstance(element, Note):
             elements[index] = replace(element, tie=False)
             break
-    return with_beams(Score(tuple(elements)))
+    return with_beams(Score(tuple(elements)).without("trill"))
 
 
 def chance(text: str) -> float:
