@@ -49,7 +49,7 @@ def test_transposition_beyond_seven_signs_is_refused() -> None:
         transposed("keySignature-EM note-E4_half", 5)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.integers(-6, 6))
 def test_transposition_moves_all_by_one_interval_and_back(index: int, fifths: int) -> None:
     score = generated_tune(11, index, flat_share=0.0).score
@@ -100,7 +100,7 @@ def test_rescaling_keeps_measures_full_and_refuses_what_has_no_figure() -> None:
         rescale(read_semantic("timeSignature-3/1 note-C4_whole"), 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_variation_is_writable_and_of_the_same_work(index: int, seed: int) -> None:
     tune = generated_tune(12, index)
