@@ -86,11 +86,12 @@ class PrimusSettings:
             raise ValueError(f"source {needy[0]!r} needs data_dir, the folder it lies in")
 
     def public(self) -> dict[str, Any]:
-        """The settings as build.json keeps them: no path of this machine, only the folder's name."""
-        return asdict(self) | {
-            "data_dir": Path(self.data_dir).name if self.data_dir else None,
-            "sources": list(self.sources),
-        }
+        """The settings as build.json keeps them: no path of this machine, and nothing that has no effect."""
+        folder = Path(self.data_dir).name if self.data_dir else None
+        settings = asdict(self) | {"data_dir": folder, "sources": list(self.sources)}
+        if "primus" not in self.sources:
+            del settings["splits"]
+        return settings
 
 
 def source_tunes(settings: PrimusSettings, refused: list[Refusal]) -> Iterator[Tune]:

@@ -141,6 +141,22 @@ def test_an_abort_of_the_engraver_costs_one_stave(built: Path, tmp_path: Path, m
     assert [stave.id for stave in read_staves(tmp_path / "out", split="train")] == ids[:3] + ids[4:]
 
 
+def test_files_of_genuine_primus_go_through_as_they_are(tmp_path: Path) -> None:
+    given = Path(__file__).parents[1] / "golden" / "primus"
+    name = "000051652-1_2_1"
+    summary = build("primus", tmp_path / "out", data_dir=given, num_proc=1)
+    assert summary["rows"] == {"test": 1}  # it is one of the official test ids
+    row = pq.read_table(next((tmp_path / "out" / "data").glob("test-*.parquet"))).to_pylist()[0]
+    assert (row["id"], row["work"], row["source"]) == (name, "rism:000051652", "primus")
+    assert row["image"]["bytes"] == (given / f"{name}.png").read_bytes()
+    assert row["mei"] == (given / f"{name}.mei").read_text()
+    for encoding in ("semantic", "agnostic"):
+        assert split_tokens(row[encoding]) == split_tokens((given / f"{name}.{encoding}").read_text())
+    assert row["distorted"]["bytes"][:2] == b"\xff\xd8"  # the sample has none: made from its image
+    assert str(given) not in (tmp_path / "out" / "build.json").read_text()
+    assert "license: other" in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_a_finished_build_is_not_made_again(built: Path) -> None:
     before = content(built)
     summary = build("primus", built, **OPTIONS)
