@@ -6,27 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from hfmusic.symbolic.score import KeySignature, Note, Score
+from hfmusic.symbolic.score import Element, KeySignature, Note, Score
 
 
 def with_courtesy_accidentals(score: Score, rng: np.random.Generator, *, share: float = 0.25) -> Score:
-    """In a `share` of scores, some notes draw an accidental again that an earlier note of the measure had drawn.
+    """In a `share` of scores, some notes draw an accidental that key and measure do not ask for.
 
-    Only notes that differ from the key signature are marked: what the notes sound like, and the semantic text, stay.
+    Marked are notes that differ from the key signature, and notes back in the key after one of their step that was not.
+    What the notes sound like, and the semantic text, stay.
     """
     if rng.random() >= share:
         return score
     often = rng.uniform(0.2, 1.0)
-    key, tied, elements = KeySignature(0), False, []
+    key, tied = KeySignature(0), False
+    altered: dict[str, bool] = {}
+    elements: list[Element] = []
     for element in score.elements:
         if isinstance(element, KeySignature):
-            key = element
+            key, altered = element, {}
         elif isinstance(element, Note):
-            altered = element.pitch.alter != key.alter_of(element.pitch.step)
-            if altered and not tied and rng.random() < often:
-                elements.append(replace(element, courtesy=True))
-                tied = element.tie
-                continue
+            step, before = element.pitch.step, altered.get(element.pitch.step, False)
+            altered[step] = element.pitch.alter != key.alter_of(step)
+            courtesy = (altered[step] or before) and not tied and rng.random() < often
             tied = element.tie
+            element = replace(element, courtesy=bool(courtesy))
         elements.append(element)
     return Score(tuple(elements))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ _PACKED = {
     kind.__name__: kind for kind in (Barline, Clef, Duration, KeySignature, MultiRest, Note, Pitch, Rest, TimeSignature)
 }
 
+PAGE_WIDTH = 2010  # pixels: PrIMuS's page without its margins
+
 
 def item_rng(seed: int, identifier: str, purpose: str) -> np.random.Generator:
     """A generator for one purpose of one item, the same in whatever order and process items are made."""
@@ -55,7 +57,7 @@ class PrimusRows:
         from hfmusic.symbolic.midi import write_midi
 
         score, given = unpack_score(item["score"]), {kind: Path(path) for kind, path in item.get("files", {}).items()}
-        mei = given["mei"].read_text(encoding="utf-8") if "mei" in given else write_mei(score)
+        mei = given["mei"].read_text(encoding="utf-8") if "mei" in given else write_mei(score, slashed_graces=self._slashed(item))
         image = given["image"].read_bytes() if "image" in given else self._engraved(item, mei)
         distorted = None
         if self.distorted:
@@ -72,7 +74,15 @@ class PrimusRows:
         # Verovio, here and OpenCV below: they load where rows are made.
         from hfmusic.render.engrave import EngravingStyle, engrave, png_bytes
 
-        return png_bytes(engrave(mei, EngravingStyle.sample(item_rng(self.seed, item["id"], "style"))))
+        style = EngravingStyle.sample(item_rng(self.seed, item["id"], "style"))
+        image = engrave(mei, style)
+        if image.shape[1] > PAGE_WIDTH:  # PrIMuS squeezed such lines onto its page
+            image = engrave(mei, replace(style, spacing_linear=style.spacing_linear / 2))
+        return png_bytes(image)
+
+    def _slashed(self, item: Row) -> bool:
+        """RISM knows grace notes with a stroke and without; a Score keeps one kind."""
+        return bool(item_rng(self.seed, item["id"], "graces").random() < 0.5)
 
     def _distorted(self, item: Row, image: bytes) -> bytes:
         from hfmusic.render.distort import distort
