@@ -53,11 +53,10 @@ class PrimusRows:
     distorted: bool
 
     def __call__(self, item: Row) -> Row:
-        from hfmusic.symbolic.mei import write_mei
         from hfmusic.symbolic.midi import write_midi
 
         score, given = unpack_score(item["score"]), {kind: Path(path) for kind, path in item.get("files", {}).items()}
-        mei = given["mei"].read_text(encoding="utf-8") if "mei" in given else write_mei(score, slashed_graces=self._slashed(item))
+        mei = given["mei"].read_text(encoding="utf-8") if "mei" in given else self._mei(item, score)
         image = given["image"].read_bytes() if "image" in given else self._engraved(item, mei)
         distorted = None
         if self.distorted:
@@ -80,9 +79,12 @@ class PrimusRows:
             image = engrave(mei, replace(style, spacing_linear=style.spacing_linear / 2))
         return png_bytes(image)
 
-    def _slashed(self, item: Row) -> bool:
-        """RISM knows grace notes with a stroke and without; a Score keeps one kind."""
-        return bool(item_rng(self.seed, item["id"], "graces").random() < 0.5)
+    def _mei(self, item: Row, score: Score) -> str:
+        from hfmusic.symbolic.mei import write_mei
+
+        # RISM writes about as many graces with a stroke (g) as without (q); a Score keeps one kind.
+        slashed = item_rng(self.seed, item["id"], "graces").random() < 0.5
+        return write_mei(score, slashed_graces=bool(slashed))
 
     def _distorted(self, item: Row, image: bytes) -> bytes:
         from hfmusic.render.distort import distort
