@@ -103,6 +103,9 @@ def build(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the real PrIMuS or Camera-PrIMuS, or with OpenScore songs.")
     ] = None,
+    sources: Annotated[
+        str | None, typer.Option(help="Comma-separated: rism, music21, openscore, primus (default: what is there).")
+    ] = None,
     variations: Annotated[int, typer.Option(help="Variations of each training tune.")] = 0,
     generated: Annotated[int, typer.Option(help="Generated training tunes to add.")] = 0,
     num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
@@ -117,6 +120,7 @@ def build(
         n=n,
         seed=seed,
         data_dir=data_dir,
+        sources=None if sources is None else [name.strip() for name in sources.split(",")],
         variations=variations,
         generated=generated,
         num_proc=num_proc,
