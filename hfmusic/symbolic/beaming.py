@@ -1,7 +1,8 @@
 """Beams by meter, for music that came without them (semantic tokens, MIDI).
 
-PrIMuS's semantic encoding says nothing of beams; its images and its agnostic encoding show them. RISM's copyists
-beam by the beat nearly always, and that is what `with_beams` does.
+PrIMuS's semantic encoding says nothing of beams; its images and its agnostic encoding show them. `with_beams` beams by
+the beat: of 1,769 beams in 1,410 RISM incipits, 69 % are just those. The rest are shorter (voice parts part syllables,
+and half of the incipits with short notes have no beam at all) or span two beats (four eighths).
 """
 
 from __future__ import annotations

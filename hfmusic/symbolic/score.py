@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal, Union
+from typing import Any, Literal
 
 STEPS = "CDEFGAB"
 _SEMITONES = dict(zip(STEPS, (0, 2, 4, 5, 7, 9, 11), strict=True))
@@ -29,6 +29,12 @@ FIGURES: dict[str, Fraction] = {
     "hundred_twenty_eighth": Fraction(1, 32),
 }
 
+# Looked up, not computed: fractions are slow, and every builder asks for tens of thousands of staves.
+_LENGTHS = {
+    (figure, dots): length * (2 - Fraction(1, 2**dots)) for figure, length in FIGURES.items() for dots in range(4)
+}
+_FLAGS = {figure: max(0, place - 4) for place, figure in enumerate(FIGURES)}
+
 ACCIDENTALS = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 
 Beam = Literal["begin", "middle", "end"]
@@ -36,7 +42,7 @@ BarlineKind = Literal["single", "double", "final", "repeat-start", "repeat-end",
 
 
 class NotationError(ValueError):
-    """A notation that cannot be read, or music that a notation cannot write. `reason` is a short stable name of the cause.
+    """A notation that cannot be read, or music that one cannot write. `reason` is a short stable name of the cause.
 
     >>> str(NotationError("tuplet", "PrIMuS has no tuplets: element 4 is 3:2"))
     'tuplet: PrIMuS has no tuplets: element 4 is 3:2'
@@ -67,7 +73,9 @@ class Pitch:
     def __post_init__(self) -> None:
         _require(self.step in SHARP_ORDER, f"pitch step must be one of C D E F G A B, got {self.step!r}")
         _require(self.alter in ACCIDENTALS, f"pitch alter must be -2 to 2 semitones, got {self.alter!r}")
-        _require(isinstance(self.octave, int) and -1 <= self.octave <= 9, f"octave must be -1 to 9, got {self.octave!r}")
+        _require(
+            isinstance(self.octave, int) and -1 <= self.octave <= 9, f"octave must be -1 to 9, got {self.octave!r}"
+        )
 
     @property
     def name(self) -> str:
@@ -101,12 +109,12 @@ class Duration:
 
     @property
     def quarters(self) -> Fraction:
-        return FIGURES[self.figure] * (2 - Fraction(1, 2**self.dots))
+        return _LENGTHS[self.figure, self.dots]
 
     @property
     def flags(self) -> int:
         """Number of flags or beams: 1 for an eighth, 0 for a quarter and longer."""
-        return max(0, list(FIGURES).index(self.figure) - 4)
+        return _FLAGS[self.figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,9 @@ class KeySignature:
     fifths: int
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.fifths, int) and -7 <= self.fifths <= 7, f"fifths must be -7 to 7, got {self.fifths!r}")
+        _require(
+            isinstance(self.fifths, int) and -7 <= self.fifths <= 7, f"fifths must be -7 to 7, got {self.fifths!r}"
+        )
 
     def alter_of(self, step: str) -> int:
         """Semitones this signature adds to a step.
@@ -157,7 +167,10 @@ class TimeSignature:
 
     def __post_init__(self) -> None:
         _require(
-            isinstance(self.numerator, int) and isinstance(self.denominator, int) and self.numerator > 0 and self.denominator > 0,
+            isinstance(self.numerator, int)
+            and isinstance(self.denominator, int)
+            and self.numerator > 0
+            and self.denominator > 0,
             f"time signature must be two positive integers, got {self.numerator!r}/{self.denominator!r}",
         )
         _require(self.symbol in (None, "C", "C/"), f"time signature symbol must be C or C/, got {self.symbol!r}")
@@ -170,7 +183,7 @@ class TimeSignature:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note. `tie`: tied to the next note. `grace`: takes no measured time. `tuplet`: (3, 2) = three in the time of two.
+    """A note. `tie`: tied to the next. `grace`: takes no measured time. `tuplet`: (3, 2) = three in the time of two.
 
     `beam` says how the note is beamed to its neighbours (None: flagged or not beamable). `courtesy`: its accidental is
     drawn though key and measure do not ask for it.
@@ -189,7 +202,9 @@ class Note:
     def __post_init__(self) -> None:
         _require(isinstance(self.pitch, Pitch), f"note pitch must be a Pitch, got {self.pitch!r}")
         _require(isinstance(self.duration, Duration), f"note duration must be a Duration, got {self.duration!r}")
-        _require(self.beam in (None, "begin", "middle", "end"), f"beam must be begin, middle, end or None, got {self.beam!r}")
+        _require(
+            self.beam in (None, "begin", "middle", "end"), f"beam must be begin, middle, end or None, got {self.beam!r}"
+        )
         _validate_tuplet(self.tuplet)
 
     @property
@@ -222,7 +237,10 @@ class MultiRest:
     measures: int
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.measures, int) and self.measures >= 1, f"multirest needs 1 measure or more, got {self.measures!r}")
+        _require(
+            isinstance(self.measures, int) and self.measures >= 1,
+            f"multirest needs 1 measure or more, got {self.measures!r}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +248,7 @@ class Barline:
     kind: BarlineKind = "single"
 
 
-Element = Union[Clef, KeySignature, TimeSignature, Note, Rest, MultiRest, Barline]
+Element = Clef | KeySignature | TimeSignature | Note | Rest | MultiRest | Barline
 
 
 def _validate_tuplet(tuplet: tuple[int, int] | None) -> None:
@@ -241,7 +259,7 @@ def _validate_tuplet(tuplet: tuple[int, int] | None) -> None:
 
 
 def _scaled(duration: Duration, tuplet: tuple[int, int] | None) -> Fraction:
-    return duration.quarters * (Fraction(tuplet[1], tuplet[0]) if tuplet else 1)
+    return duration.quarters * Fraction(tuplet[1], tuplet[0]) if tuplet else duration.quarters
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,18 +288,23 @@ class Score:
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", tuple(self.elements))
         for element in self.elements:
-            _require(isinstance(element, Element.__args__), f"not a score element: {element!r}")  # type: ignore[attr-defined]
+            _require(isinstance(element, Element), f"not a score element: {element!r}")
         for index, element in enumerate(self.elements):
             if isinstance(element, Note) and element.tie:
-                _require(self.tied_note(index) is not None, f"element {index}: a tie on {element.pitch.name} that no note follows")
+                _require(
+                    self.tied_note(index) is not None,
+                    f"element {index}: a tie on {element.pitch.name} that no note follows",
+                )
 
     def tied_note(self, index: int) -> int | None:
-        """Index of the note that the note at `index` would be tied to: the next note, only signs and grace notes between."""
+        """Index of the note that the one at `index` would be tied to: the next, only signs and grace notes between."""
+        first = self.elements[index]
+        of_grace = isinstance(first, Note) and first.grace
         for later in range(index + 1, len(self.elements)):
             element = self.elements[later]
             if isinstance(element, (Rest, MultiRest)):
                 return None
-            if isinstance(element, Note) and (not element.grace or self.elements[index].grace):
+            if isinstance(element, Note) and (of_grace or not element.grace):
                 return later
         return None
 
@@ -295,7 +318,7 @@ class Score:
         return sum((length for _, _, length in self.timeline()), Fraction(0))
 
     def timeline(self) -> Iterator[tuple[int, Fraction, Fraction]]:
-        """Yields (element index, onset, length) in quarter notes, in reading order; signs and grace notes have length 0."""
+        """Yields (element index, onset, length) in quarters, in reading order; signs and grace notes have length 0."""
         onset, measure = Fraction(0), Fraction(4)
         for index, element in enumerate(self.elements):
             length = Fraction(0)
@@ -315,7 +338,8 @@ class Score:
         measure and octave, is drawn; a note tied from one of the same pitch repeats nothing; a barline ends it. Notes
         marked `courtesy` draw theirs in any case.
         """
-        key, state, tied_from = KeySignature(0), {}, None
+        key, tied_from = KeySignature(0), None
+        state: dict[tuple[str, int], int] = {}
         written: list[int | None] = []
         for element in self.elements:
             drawn = None
@@ -334,9 +358,9 @@ class Score:
         return written
 
     def without(self, *fields: str) -> Score:
-        """A copy whose notes and rests have the named fields (`beam`, `courtesy`, `fermata`, `trill`, `tie`) at their defaults."""
-        defaults = {"beam": None, "tuplet": None}
-        changed = []
+        """A copy whose notes and rests have the named fields (`beam`, `fermata`, `tie` ...) at their defaults."""
+        defaults: dict[str, Any] = {"beam": None, "tuplet": None}
+        changed: list[Element] = []
         for element in self.elements:
             if isinstance(element, (Note, Rest)):
                 have = [f for f in fields if hasattr(element, f)]

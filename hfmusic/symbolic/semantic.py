@@ -180,7 +180,9 @@ def _write_note(note: Note, index: int) -> str:
 def _write_value(element: Note | Rest, index: int) -> str:
     if element.tuplet is not None:
         actual, normal = element.tuplet
-        raise NotationError("tuplet", f"PrIMuS has no tuplets: element {index} is one of {actual} in the time of {normal}")
+        raise NotationError(
+            "tuplet", f"PrIMuS has no tuplets: element {index} is one of {actual} in the time of {normal}"
+        )
     if element.duration.dots > 2:
         raise NotationError("dots", f"PrIMuS has at most two dots: element {index} has {element.duration.dots}")
     return f"{element.duration.figure}{'.' * element.duration.dots}{'_fermata' if element.fermata else ''}"

@@ -1,6 +1,6 @@
 """The staves of PrIMuS's own converter: its MEI and Plaine & Easie give the notes of its MIDI files.
 
-Those MIDI files were made note by note, without a musician's reading, and the comparison does the same: no key signature
+Those MIDI files were made note by note, without a musician's reading, and the comparison is too: no key signature
 and no accidental but the note's own is applied, ties are not merged, tuplets last what their figures say, and a rest of
 n measures lasts one. `write_midi` plays what the score says. In both, grace notes are not heard.
 """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfmusic.symbolic.agnostic import key_positions, position_name, read_agnostic, write_agnostic
+from hfmusic.symbolic.agnostic import read_agnostic, write_agnostic
 from hfmusic.symbolic.beaming import with_beams
 from hfmusic.symbolic.mei import read_mei
 from hfmusic.symbolic.score import (
@@ -23,6 +23,7 @@ from hfmusic.symbolic.score import (
     TimeSignature,
 )
 from hfmusic.symbolic.semantic import read_semantic, split_tokens, write_semantic
+from hfmusic.symbolic.staff_positions import key_positions, position_name
 from hfmusic.symbolic.vocabulary import load_vocabulary
 from tests.symbolic.strategies import CLEFS, scores
 
