@@ -40,7 +40,7 @@ def greedy_decode(log_probs: np.ndarray) -> DecodedSequence:
     path = log_probs.argmax(axis=1)
     best = log_probs[np.arange(frames), path]
     starts = np.flatnonzero(np.diff(path, prepend=-1))
-    ends = np.append(starts[1:], frames)
+    ends = np.append(starts, frames)[1:]
     runs = [(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if path[start] != blank]
     ids = [int(path[start]) for start, _ in runs]
     return DecodedSequence(ids, [float(np.exp(best[a:b]).mean()) for a, b in runs], runs, float(best.sum()))
