@@ -8,6 +8,8 @@ without a folder. Rows, splits and order are the same.
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -63,9 +65,9 @@ class PrimusBuilder(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(description=_DESCRIPTION, features=PRIMUS_FEATURES)
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        # The plan is read when rows are made, perhaps by other processes: it lives as long as this builder.
-        self._plan = tempfile.TemporaryDirectory(prefix="primus-plan-")
-        folder = Path(self._plan.name) / "plan"
+        # The plan is read when rows are made, perhaps by other processes: it lives as long as this one.
+        folder = Path(tempfile.mkdtemp(prefix="primus-plan-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         shards = plan_shards(write_plan(self.config.settings(), folder), folder, folder)
         parts = {split: [shard for shard in shards if shard.path.name.startswith(f"{split}-")] for split in SPLITS}
         return [

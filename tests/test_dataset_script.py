@@ -38,6 +38,15 @@ def test_it_prepares_the_rows_of_the_verb(script, tmp_path: Path) -> None:
         assert ours.to_list() == theirs.to_list()
 
 
+def test_it_prepares_in_two_processes(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = dict.fromkeys(script.PRIMUS_FEATURES)
+    monkeypatch.setattr(script, "PrimusRows", lambda *_: lambda item: empty | {"id": item["id"]})
+    builder = script.PrimusBuilder(cache_dir=str(tmp_path), sources=(), generated=600)
+    builder.download_and_prepare(num_proc=2)
+    ids = builder.as_dataset("train")["id"]
+    assert len(set(ids)) == len(ids) > 500
+
+
 def test_it_streams(script, tmp_path: Path) -> None:
     builder = script.PrimusBuilder(cache_dir=str(tmp_path), **OPTIONS)
     row = next(iter(builder.as_streaming_dataset("train")))

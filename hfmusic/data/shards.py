@@ -29,6 +29,10 @@ ITEM_SECONDS = 180.0
 _STRIKES = 2  # an item that kills its worker once may have met the kernel's out-of-memory killer
 
 
+class BuildError(RuntimeError):
+    """A shard cannot be written, and no item is to blame."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """`plan`: JSON-lines file, an item a line, each with an "id". `path`: the Parquet file. `count`: items planned."""
@@ -66,6 +70,9 @@ def write_shards(
 
     Args:
         make_row: item -> row of `schema`; picklable. An exception of it costs the item, and so does a crash.
+
+    Raises:
+        BuildError: a shard cannot be written (disk full ...), or workers cannot start.
     """
     if num_proc < 1:
         raise ValueError(f"num_proc must be at least 1, got {num_proc}")
@@ -137,13 +144,19 @@ def _sync(path: Path) -> None:
 
 
 def _serve(connection: Connection, make_row: RowMaker, schema_bytes: bytes) -> None:
-    """A worker: takes (shard, skip) until the pipe closes, and sends each id it begins and None after each shard."""
+    """A worker: takes (shard, skip) until the pipe closes; sends each id it begins, at a shard's end None or an error."""
     schema = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
     try:
         while True:
             shard, skip = connection.recv()
-            write_shard(shard, make_row, schema, skip=skip, begin=connection.send)
-            connection.send(None)
+            try:
+                write_shard(shard, make_row, schema, skip=skip, begin=connection.send)
+            except BrokenPipeError:
+                raise
+            except Exception as error:  # no item's fault: a full disk, a row unlike the schema
+                connection.send(BuildError(f"{shard.path.name}: {type(error).__name__}: {error}"))
+            else:
+                connection.send(None)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return  # the build ended or was killed: nothing to tell anybody
 
@@ -181,6 +194,8 @@ class _Worker:
             while self.connection.poll():
                 message = self.connection.recv()
                 self.since = time.monotonic()
+                if isinstance(message, BuildError):
+                    raise message
                 if message is None:
                     self.shard = None
                     return self.begun - before
@@ -196,7 +211,7 @@ class _Worker:
         self.process.join()
         code = self.process.exitcode
         if not self.item:
-            raise RuntimeError(f"a worker of the build died with exit code {code} before its first item")
+            raise BuildError(f"a worker of the build died with exit code {code} before its first item")
         self._strikes[self.item] += 1
         if self._strikes[self.item] >= _STRIKES:
             self._skip[self.item] = f"the worker process died with exit code {code} on this item, {_STRIKES} times"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hfmusic.data import shards as shards_module
-from hfmusic.data.shards import Shard, write_shards
+from hfmusic.data.shards import BuildError, Shard, write_shards
 
 SCHEMA = pa.schema([("id", pa.string()), ("square", pa.int64())])
 
@@ -130,6 +130,15 @@ def test_finished_shards_are_left_alone(tmp_path: Path, rows) -> None:
     report = write_shards(shards, rows(), SCHEMA, num_proc=1)
     assert [shard.path.stat().st_mtime_ns for shard in shards] == stamps
     assert (report.rows, len(report.failed)) == (1, 1)
+
+
+def test_what_is_no_items_fault_ends_the_build(tmp_path: Path, rows) -> None:
+    shards = plan(tmp_path / "a", ["x", "y"])
+    (tmp_path / "a" / "data").write_text("a file where the folder should be")
+    with pytest.raises(BuildError, match="train-00000.parquet: FileExistsError"):
+        write_shards(shards, rows(), SCHEMA, num_proc=1)
+    with pytest.raises(BuildError, match="train-00000.parquet: ArrowInvalid"):
+        write_shards(plan(tmp_path / "b", ["x"]), rows(), pa.schema([("id", pa.int64())]), num_proc=1)
 
 
 def test_no_worker_at_all_is_refused(tmp_path: Path, rows) -> None:
