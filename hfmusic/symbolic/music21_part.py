@@ -80,9 +80,9 @@ def part_to_score(part: Any, *, partial: bool = False) -> Score:
 def _measure_content(measure: Any) -> list[Element]:
     if measure.hasVoices():
         raise NotationError("voices", f"measure {measure.number} has several voices")
-    content = list(_measure_elements(measure))
+    content: list[Element] = list(_measure_elements(measure))
     if _is_whole_rest(content, measure):
-        content = [element for element in content if not isinstance(element, Rest)] + [MultiRest(1)]
+        return [*(element for element in content if not isinstance(element, Rest)), MultiRest(1)]
     return content
 
 

@@ -213,9 +213,10 @@ class _Reader:
 
     def _read_multirest(self, token: Token) -> None:
         self._nothing_waits(token)
-        measures = int(token.text[1:] or 1)
-        if measures < 1 or self.parens:
-            raise NotationError("multirest", f"{token.text} at {token.place}")
+        # Four digits: PrIMuS's longest rest is 1,111 measures.
+        measures = int(token.text[1:5] or 1)
+        if measures < 1 or len(token.text) > 5 or self.parens:
+            raise NotationError("multirest", f"{token.text[:8]} at {token.place}")
         self.elements.append(MultiRest(measures))
 
     def _read_chord(self, token: Token) -> None:
@@ -269,7 +270,7 @@ class _Reader:
         if not self.parens:
             raise NotationError("parenthesis", f"{token.text!r} at {token.place} matches nothing")
         start = self.parens.pop()
-        count = int(token.text[1:-1]) if token.text[0] == ";" else None
+        count = int(token.text[1:-1][:4]) if token.text[0] == ";" else None
         self.elements[start:] = _grouped(self.elements[start:], count, token)
 
     def _read_figure(self, token: Token) -> None:
@@ -330,8 +331,8 @@ def _join(elements: list[Element], run: list[int]) -> None:
 def _grouped(group: list[Element], count: int | None, token: Token) -> list[Element]:
     """The elements between parentheses: one note or rest has a fermata, more are a tuplet of `count` (3 if unsaid)."""
     members = [i for i, e in enumerate(group) if isinstance(e, Rest) or (isinstance(e, Note) and not e.grace)]
-    if not members or count in (0, 1):
-        raise NotationError("parenthesis", f"{token.text!r} at {token.place} holds no note")
+    if not members or (count is not None and not 2 <= count <= 99):
+        raise NotationError("parenthesis", f"{token.text[:8]!r} at {token.place} ends no tuplet and no fermata")
     result = list(group)
     for index in members:
         member = result[index]

@@ -56,7 +56,7 @@ _TOKEN = re.compile(
     | (?P<measure_again>i)
     | (?P<chord>\^)
     | (?P<space>\s+)""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 
 
