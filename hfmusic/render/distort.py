@@ -293,7 +293,7 @@ def _clouds(size: tuple[int, ...], rng: np.random.Generator, cell: int) -> np.nd
 
 def _resolution(image: np.ndarray, rng: np.random.Generator) -> float:
     """Pixels kept of each pixel: mostly near 1, down to 0.38 for pictures as tall as PrIMuS's."""
-    return float(max(rng.uniform(0.38, 1.1), 40 / image.shape[0]))
+    return float(max(rng.uniform(0.38, 1.1), min(1.0, 40 / image.shape[0])))
 
 
 def _light_paper(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -139,6 +139,7 @@ _GLYPH = re.compile(r'<g id="([^"]+)">\s*<path transform="scale\(1,\s*-1\)" d="(
 _SHAPE = re.compile(r"<(use|path|rect|polygon|polyline|ellipse)\s([^>]*?)/?>")
 _HIDDEN = re.compile(r'<g [^>]*class="[^"]*placeholder[^"]*">\s*<ellipse[^>]*/>')
 _SIZE = re.compile(r'class="definition-scale"[^>]*viewBox="0 0 (\d+) (\d+)"')
+_LEVEL = re.compile(r"M\S+ (\S+) L\S+ \1$")
 _ATTRIBUTE = re.compile(r'([\w:-]+)="([^"]*)"')
 
 
@@ -161,7 +162,7 @@ def _read_svg(svg: str) -> _Drawing:
     return _Drawing(int(size[1]), int(size[2]), dict(_GLYPH.findall(head)), shapes)
 
 
-def _draw_by_resvg(drawing: _Drawing, size: tuple[int, int], scale: float) -> np.ndarray:
+def _draw_by_resvg(drawing: _Drawing, size: tuple[int, int], scale: float, down: float = 0.0) -> np.ndarray:
     """What `raster.draw` does, for any shape; the reference its tests compare with."""
     import resvg_py
 
@@ -177,7 +178,7 @@ def _draw_by_resvg(drawing: _Drawing, size: tuple[int, int], scale: float) -> np
     unit = 10 / scale
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[1]}" height="{size[0]}" '
-        f'viewBox="0 {-unit / 2:g} {size[1] * unit:g} {size[0] * unit:g}">{"".join(parts)}</svg>'
+        f'viewBox="0 {-unit * down:g} {size[1] * unit:g} {size[0] * unit:g}">{"".join(parts)}</svg>'
     )
     png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True)
     with Image.open(io.BytesIO(png)) as picture:
@@ -185,16 +186,28 @@ def _draw_by_resvg(drawing: _Drawing, size: tuple[int, int], scale: float) -> np
 
 
 def _coverage(svg: str, scale: float) -> np.ndarray:
-    """Ink of every pixel, uint8 (H, W), 255 = all. Half a pixel down: the edges of 2-pixel lines then fall inside
-    pixels as in PrIMuS, whose staff lines are 3 rows."""
+    """Ink of every pixel, uint8 (H, W), 255 = all."""
     drawing = _read_svg(svg)
     size = (round(drawing.height * scale / 10) + 1, round(drawing.width * scale / 10))
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(f"the staff would be {size[1]}x{size[0]} pixels; at most {MAX_PIXELS} pixels are drawn")
+    down = _to_pixel_centres(drawing, scale)
     try:
-        return draw(drawing.shapes, drawing.glyphs, size, scale)
+        return draw(drawing.shapes, drawing.glyphs, size, scale, down)
     except UnknownShapeError:
-        return _draw_by_resvg(drawing, size, scale)
+        return _draw_by_resvg(drawing, size, scale, down)
+
+
+def _to_pixel_centres(drawing: _Drawing, scale: float) -> float:
+    """Pixels to move down by, for the staff lines to run through the middle of pixel rows.
+
+    The edges of 2-pixel lines then fall inside pixels as in PrIMuS, whose staff lines are 3 rows.
+    """
+    for kind, attributes in drawing.shapes:
+        line = _LEVEL.match(attributes["d"]) if kind == "path" else None
+        if line is not None:
+            return (0.5 - float(line[1]) * scale / 10) % 1.0
+    return 0.5
 
 
 def rasterise(svg: str, *, scale: float = 1.0, ink_threshold: float | None = 0.45) -> np.ndarray:

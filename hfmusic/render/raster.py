@@ -43,13 +43,16 @@ class UnknownShapeError(ValueError):
     """A shape that only a full SVG renderer draws."""
 
 
-def draw(shapes: list[Shape], glyphs: dict[str, str], size: tuple[int, int], scale: float) -> np.ndarray:
+def draw(
+    shapes: list[Shape], glyphs: dict[str, str], size: tuple[int, int], scale: float, down: float = 0.0
+) -> np.ndarray:
     """Coverage of every pixel by ink, uint8 (H, W), 255 = all ink.
 
     Args:
         shapes: (element name, attributes) in Verovio's coordinates, of which `10 / scale` make a pixel.
         glyphs: outline (path data, y upwards) of every id a `use` may name.
         size: (H, W) in pixels.
+        down: pixels by which all is moved down.
 
     Raises:
         UnknownShapeError: a shape or an attribute that Verovio does not give a plain staff.
@@ -60,30 +63,31 @@ def draw(shapes: list[Shape], glyphs: dict[str, str], size: tuple[int, int], sca
         if not attributes.keys() <= _KNOWN.get(kind, set()):
             raise UnknownShapeError(f"cannot draw <{kind}> with {', '.join(attributes)}")
         if kind == "use":
-            _draw_glyph(canvas, glyphs[attributes["xlink:href"][1:]], attributes["transform"], pixel)
+            _draw_glyph(canvas, glyphs[attributes["xlink:href"][1:]], attributes["transform"], pixel, down)
         elif kind == "path":
-            _draw_path(canvas, attributes, pixel)
+            _draw_path(canvas, attributes, pixel, down)
         elif kind == "rect":
             x, y, w, h = (float(attributes[name]) * pixel for name in ("x", "y", "width", "height"))
-            _fill_rectangle(canvas, x, y, x + w, y + h)
+            _fill_rectangle(canvas, x, y + down, x + w, y + h + down)
         elif kind == "polygon":
             corners = np.array(_NUMBER.findall(attributes["points"]), np.float64).reshape(-1, 2)
-            _fill_polygon(canvas, corners * pixel)
+            _fill_polygon(canvas, corners * pixel + (0, down))
         else:
             cx, cy, rx, ry = (float(attributes[name]) * pixel for name in ("cx", "cy", "rx", "ry"))
-            _fill_polygon(canvas, _CIRCLE * (rx, ry) + (cx, cy))
+            _fill_polygon(canvas, _CIRCLE * (rx, ry) + (cx, cy + down))
     return canvas
 
 
-def _draw_path(canvas: np.ndarray, attributes: dict[str, str], pixel: float) -> None:
+def _draw_path(canvas: np.ndarray, attributes: dict[str, str], pixel: float, down: float) -> None:
     width = float(attributes.get("stroke-width", "0")) * pixel
     line = _LINE.fullmatch(attributes["d"].strip())
     if line is None:
         contours = _contours(attributes["d"])
         for corners in contours:
-            _fill_polygon(canvas, corners * pixel, pen=width)
+            _fill_polygon(canvas, corners * pixel + (0, down), pen=width)
         return
     x0, y0, x1, y1 = (float(value) * pixel for value in line.groups())
+    y0, y1 = y0 + down, y1 + down
     if x0 == x1:
         _fill_rectangle(canvas, x0 - width / 2, min(y0, y1), x0 + width / 2, max(y0, y1))
     elif y0 == y1:
@@ -95,8 +99,7 @@ def _draw_path(canvas: np.ndarray, attributes: dict[str, str], pixel: float) -> 
 
 
 def _fill_rectangle(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: float) -> None:
-    """Adds the exact coverage of an upright rectangle; half a pixel down, as all is (see `engrave`)."""
-    y0, y1 = y0 + 0.5, y1 + 0.5
+    """Adds the exact coverage of an upright rectangle."""
     left, top = max(0, math.floor(x0)), max(0, math.floor(y0))
     right, bottom = min(canvas.shape[1], math.ceil(x1)), min(canvas.shape[0], math.ceil(y1))
     if left >= right or top >= bottom:
@@ -111,7 +114,6 @@ def _fill_rectangle(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: flo
 
 def _fill_polygon(canvas: np.ndarray, corners: np.ndarray, pen: float = 0.0) -> None:
     """Draws a polygon of corners (N, 2) in pixels, its outline stroked by `pen` pixels."""
-    corners = corners + (0.0, 0.5)
     origin = np.floor(corners.min(axis=0) - pen / 2).astype(int)
     span = np.ceil(corners.max(axis=0) + pen / 2).astype(int) - origin + 1
     _stamp(canvas, _sampled([corners - origin], (int(span[1]), int(span[0])), pen), int(origin[0]), int(origin[1]))
@@ -144,12 +146,12 @@ def _stamp(canvas: np.ndarray, part: np.ndarray, left: int, top: int) -> None:
     np.maximum(target, part[rows, columns], out=target)
 
 
-def _draw_glyph(canvas: np.ndarray, outline: str, transform: str, pixel: float) -> None:
+def _draw_glyph(canvas: np.ndarray, outline: str, transform: str, pixel: float, down: float) -> None:
     place = _PLACE.fullmatch(transform)
     if place is None:
         raise UnknownShapeError(f"cannot place a glyph by {transform!r}")
     x, y, wide, high = (float(value) for value in place.groups())
-    quarter_x, quarter_y = round(x * pixel * _PHASES), round((y * pixel + 0.5) * _PHASES)
+    quarter_x, quarter_y = round(x * pixel * _PHASES), round((y * pixel + down) * _PHASES)
     part, left, top = _glyph(outline, wide * pixel, high * pixel, quarter_x % _PHASES, quarter_y % _PHASES)
     _stamp(canvas, part, quarter_x // _PHASES + left, quarter_y // _PHASES + top)
 
