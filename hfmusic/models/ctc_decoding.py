@@ -54,6 +54,7 @@ def beam_decode(
     lm_weight: float = 0.3,
     length_bonus: float = 0.0,
     min_log_prob: float = -8.0,
+    symbols_per_frame: int | None = 20,
 ) -> DecodedSequence:
     """Prefix beam search (Hannun et al. 2014): sums all paths of a symbol sequence, and weighs in a language model.
 
@@ -63,7 +64,8 @@ def beam_decode(
     Args:
         beam_width: prefixes kept after each frame.
         lm_weight: of `language_model`; no effect without one.
-        min_log_prob: symbols less likely than this in a frame do not extend a prefix there; -inf: all may.
+        min_log_prob, symbols_per_frame: only symbols at least this likely, and only so many of a frame's likeliest,
+            extend a prefix there. -inf and None: all do.
 
     Raises:
         ValueError: wrong shapes, a beam under 1, or a language model of another vocabulary.
@@ -75,12 +77,19 @@ def beam_decode(
         raise ValueError(f"the language model must have {blank} symbols, got {language_model.vocab_size}")
     search = _PrefixSearch(blank, language_model, lm_weight, length_bonus)
     for frame in np.asarray(log_probs, dtype=np.float64):
-        search.step(frame, np.flatnonzero(frame[:blank] >= min_log_prob).tolist())
+        search.step(frame, _likely(frame[:blank], min_log_prob, symbols_per_frame))
         search.keep(beam_width)
     ids, score = search.best()
     spans = align(log_probs, ids)
     confidences = [float(np.exp(log_probs[a:b, index]).mean()) for index, (a, b) in zip(ids, spans, strict=True)]
     return DecodedSequence(ids, confidences, spans, score)
+
+
+def _likely(frame: np.ndarray, least: float, most: int | None) -> list[int]:
+    symbols = np.flatnonzero(frame >= least)
+    if most is not None and len(symbols) > most:
+        symbols = symbols[np.argpartition(frame[symbols], -most)[-most:]]
+    return symbols.tolist()
 
 
 @dataclass

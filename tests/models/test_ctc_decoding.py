@@ -132,6 +132,12 @@ def test_certain_frames_and_impossible_symbols() -> None:
     assert found.ids == [0, 0, 1] and found.score == pytest.approx(0.0)
 
 
+def test_only_a_frames_likeliest_symbols_extend() -> None:
+    log_probs = np.log(np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.3, 0.55, 0.05]]))
+    assert beam_decode(log_probs, symbols_per_frame=1).ids == [0, 2]
+    assert beam_decode(log_probs, min_log_prob=math.log(0.52)).ids == [2]
+
+
 def test_no_frames() -> None:
     empty = np.zeros((0, 4))
     assert greedy_decode(empty).ids == [] == beam_decode(empty).ids
