@@ -1,4 +1,4 @@
-"""Hypothesis for these tests: the same examples on every run, and no limit on time, which a busy machine would break."""
+"""Hypothesis for these tests: the same examples on every run, and no limit on time, which a busy machine breaks."""
 
 from __future__ import annotations
 

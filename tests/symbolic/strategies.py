@@ -6,10 +6,12 @@ Options widen or narrow it for a notation: `tuplets`, `trills`, `double_accident
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import strategies as st
 
+from hfmusic.symbolic.beaming import with_beams
 from hfmusic.symbolic.score import (
     Barline,
     Clef,
@@ -35,22 +37,27 @@ METERS = [
     TimeSignature(2, 2, "C/"),
     *(TimeSignature(n, d) for n, d in ((2, 4), (3, 4), (4, 4), (6, 8), (3, 8), (12, 8), (2, 2), (3, 2), (9, 8))),
 ]
-FIGURES_SHORT = ["half", "quarter", "eighth", "sixteenth", "thirty_second"]
+_FIGURES = ["half", "quarter", "eighth", "sixteenth", "thirty_second"]
+
+# A 32nd note divides them all: what is left of a measure can always be filled.
+_ON_THE_GRID = [
+    duration
+    for duration in (Duration(figure, dots) for figure in _FIGURES for dots in (0, 0, 1, 2))
+    if duration.quarters % Fraction(1, 8) == 0
+]
 
 clefs = st.sampled_from(CLEFS)
 meters = st.sampled_from(METERS)
 keys = st.builds(KeySignature, st.integers(-7, 7).filter(bool))
-durations = st.builds(
-    Duration, st.sampled_from(["whole", *FIGURES_SHORT, "sixty_fourth"]), st.sampled_from([0, 0, 0, 1, 2])
-)
+durations = st.builds(Duration, st.sampled_from(["whole", *_FIGURES, "sixty_fourth"]), st.sampled_from([0, 0, 0, 1, 2]))
 
 
-@st.composite
-def pitches(draw: st.DrawFn, clef: Clef = CLEFS[0], *, double_accidentals: bool = False) -> Pitch:
-    """A pitch from two ledger lines below the clef's staff to two above it."""
-    diatonic = draw(st.integers(clef.bottom_line_diatonic - 4, clef.bottom_line_diatonic + 12))
-    alter = draw(st.sampled_from([0, 0, 0, -1, 1, *([-2, 2] if double_accidentals else [])]))
-    return Pitch.from_diatonic(diatonic, alter)
+def pitches(clef: Clef = CLEFS[0], *, double_accidentals: bool = False) -> st.SearchStrategy[Pitch]:
+    """A pitch from two ledger lines below the clef's staff to two above it; three in five are natural."""
+    alters = (0, 0, 0, -1, 1, -2, 2) if double_accidentals else (0, 0, 0, -1, 1)
+    low = clef.bottom_line_diatonic - 4
+    places = st.integers(0, 17 * len(alters) - 1)
+    return places.map(lambda place: Pitch.from_diatonic(low + place // len(alters), alters[place % len(alters)]))
 
 
 @st.composite
@@ -88,8 +95,6 @@ def scores(
     score = Score(tuple(_tied(draw, elements)))
     if not beams:
         return score
-    from hfmusic.symbolic.beaming import with_beams
-
     return with_beams(score)
 
 
@@ -108,42 +113,37 @@ def _measures(
     music: list[Element] = []
     left = length
     while left > 0:
-        if graces and draw(st.integers(0, 11)) == 0:
-            figure = draw(st.sampled_from(["eighth", "sixteenth"]))
-            music.append(Note(draw(pitch), Duration(figure), grace=True))
-        if tuplets and left >= 1 and draw(st.integers(0, 5)) == 0:
+        chance = draw(st.integers(0, 359))  # one draw for all of a note's chances: draws are what takes time
+        if graces and chance % 12 == 0:
+            music.append(Note(draw(pitch), Duration("eighth" if chance < 180 else "sixteenth"), grace=True))
+        if tuplets and left >= 1 and chance % 5 == 1:
             music += [Note(draw(pitch), Duration("eighth"), tuplet=(3, 2)) for _ in range(3)]
             left -= 1
             continue
-        fitting = [
-            Duration(figure, dots)
-            for figure in FIGURES_SHORT
-            for dots in (0, 0, 1, 2)
-            if Duration(figure, dots).quarters <= left
-            and (left - Duration(figure, dots).quarters) % Fraction(1, 8) == 0
-        ]
-        duration = draw(st.sampled_from(fitting))
+        duration = draw(st.sampled_from([duration for duration in _ON_THE_GRID if duration.quarters <= left]))
         left -= duration.quarters
-        fermata = draw(st.integers(0, 19)) == 0
-        if draw(st.integers(0, 5)) == 0:
+        fermata = chance % 20 == 3
+        if chance % 6 == 5:
             music.append(Rest(duration, fermata=fermata))
         else:
-            trill = trills and draw(st.integers(0, 9)) == 0
-            courtesy = courtesies and draw(st.integers(0, 9)) == 0
-            music.append(Note(draw(pitch), duration, fermata=fermata, trill=trill, courtesy=courtesy))
+            marks = {
+                "fermata": fermata,
+                "trill": trills and chance % 9 == 2,
+                "courtesy": courtesies and chance % 8 == 2,
+            }
+            music.append(Note(draw(pitch), duration, **marks))
     return music
 
 
 def _tied(draw: st.DrawFn, elements: list[Element]) -> list[Element]:
-    """Ties some notes to the next, which then takes the first one's pitch."""
-    from dataclasses import replace
-
-    for index, element in enumerate(elements):
-        if not isinstance(element, Note) or element.grace or draw(st.integers(0, 7)):
+    """Ties some notes to the next, which then takes the first one's pitch. No clef and no grace note stands between."""
+    notes = [index for index, element in enumerate(elements) if isinstance(element, (Note, Rest, MultiRest, Clef))]
+    tied = draw(st.sets(st.integers(0, max(0, len(notes) - 2)), max_size=len(notes) // 4))
+    for place in sorted(tied):
+        index, later = notes[place], notes[min(place + 1, len(notes) - 1)]
+        first, second = elements[index], elements[later]
+        if index == later or not (isinstance(first, Note) and isinstance(second, Note)) or first.grace or second.grace:
             continue
-        later = Score(tuple(replace(e, tie=False) if isinstance(e, Note) else e for e in elements)).tied_note(index)
-        between = elements[index + 1 : later] if later is not None else []
-        if later is not None and not any(isinstance(e, (Note, Clef)) for e in between):
-            elements[index] = replace(element, tie=True)
-            elements[later] = replace(elements[later], pitch=element.pitch)  # type: ignore[type-var]
+        elements[index] = replace(first, tie=True)
+        elements[later] = replace(second, pitch=first.pitch)
     return elements
