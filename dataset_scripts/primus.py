@@ -19,7 +19,7 @@ from typing import Any
 import datasets
 
 from hfmusic.build import default_sources
-from hfmusic.data.primus import SPLITS, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus import ENCODINGS, SPLITS, PrimusSettings, plan_shards, write_plan
 from hfmusic.data.primus_rows import PrimusRows
 from hfmusic.data.schema import PRIMUS_FEATURES
 from hfmusic.data.shards import Shard
@@ -38,6 +38,7 @@ class PrimusConfig(datasets.BuilderConfig):
     variations: int = 0
     distorted: bool = True
     splits: str = "official"
+    encodings: Sequence[str] = ENCODINGS
 
     def settings(self) -> PrimusSettings:
         sources = tuple(self.sources) if self.sources is not None else default_sources(self.data_dir)
@@ -51,6 +52,7 @@ class PrimusConfig(datasets.BuilderConfig):
             distorted=self.distorted,
             data_dir=folder,
             splits=self.splits,
+            encodings=tuple(self.encodings),
         )
 
 

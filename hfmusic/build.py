@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hfmusic.data.primus import SPLITS, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus import ENCODINGS, SPLITS, PrimusSettings, plan_shards, write_plan
 from hfmusic.data.primus_rows import PrimusRows
 from hfmusic.data.shards import Shard, ShardReport, write_shards
 
@@ -67,6 +67,7 @@ def build_primus(
     distorted: bool = True,
     rows_per_shard: int = 500,
     splits: str = "official",
+    encodings: Sequence[str] = ENCODINGS,
 ) -> dict[str, Any]:
     """Build staves with labels in PrIMuS's manner: see `PrimusSettings` for the options and `build` for the summary.
 
@@ -82,6 +83,7 @@ def build_primus(
         rows_per_shard=rows_per_shard,
         data_dir=str(data_dir) if data_dir is not None else None,
         splits=splits,
+        encodings=tuple(encodings),
     )
     # Here, not above: `hfmusic --help` and the worker processes need no datasets.
     from hfmusic.data.schema import PRIMUS_FEATURES, parquet_schema

@@ -37,10 +37,11 @@ from hfmusic.data.shards import Row, Shard
 from hfmusic.data.splits import split_of
 from hfmusic.data.vary import vary
 from hfmusic.symbolic.agnostic import write_agnostic
-from hfmusic.symbolic.score import NotationError
-from hfmusic.symbolic.semantic import in_vocabulary, semantic_text, split_tokens, write_semantic
+from hfmusic.symbolic.score import NotationError, Score
+from hfmusic.symbolic.semantic import semantic_text, split_tokens, write_semantic
 from hfmusic.symbolic.vocabulary import load_vocabulary
 
+ENCODINGS = ("semantic", "agnostic")
 SPLITS = ("train", "validation", "test")
 SOURCES = ("rism", "music21", "openscore", "primus")
 # A text that two splits share stays where it is needed most.
@@ -59,6 +60,8 @@ class PrimusSettings:
         data_dir: folder of the sources "primus" and "openscore".
         splits: "official" keeps PrIMuS's own test ids as they are, which share works with its training ids; "work"
             splits its incipits by source work like all others.
+        encodings: a tune must be in the official vocabularies of these. Without "agnostic", its column has tokens
+            outside the vocabulary, or nothing where the encoding has no word: rare figures stay in semantic training.
     """
 
     n: int | None = None
@@ -70,6 +73,7 @@ class PrimusSettings:
     rows_per_shard: int = 500
     data_dir: str | None = None
     splits: str = "official"
+    encodings: tuple[str, ...] = ENCODINGS
 
     def __post_init__(self) -> None:
         unknown = [source for source in self.sources if source not in SOURCES]
@@ -79,6 +83,10 @@ class PrimusSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
+        if not self.encodings or not set(self.encodings) <= set(ENCODINGS):
+            raise ValueError(
+                f"encodings must be among {', '.join(ENCODINGS)}, got {', '.join(map(repr, self.encodings))}"
+            )
         if self.splits not in ("official", "work"):
             raise ValueError(f"splits must be official or work, got {self.splits!r}")
         needy = [source for source in self.sources if source in ("openscore", "primus")]
@@ -88,7 +96,8 @@ class PrimusSettings:
     def public(self) -> dict[str, Any]:
         """The settings as build.json keeps them: no path of this machine, and nothing that has no effect."""
         folder = Path(self.data_dir).name if self.data_dir else None
-        settings = asdict(self) | {"data_dir": folder, "sources": list(self.sources)}
+        settings = asdict(self) | {name: list(getattr(self, name)) for name in ("sources", "encodings")}
+        settings["data_dir"] = folder
         if "primus" not in self.sources:
             del settings["splits"]
         return settings
@@ -149,7 +158,7 @@ def plan_items(settings: PrimusSettings, dropped: Counter[str]) -> Iterator[Row]
         if tune.source == "generated":
             rng = item_rng(settings.seed, tune.id, "courtesy")
             tune = replace(tune, score=with_courtesy_accidentals(tune.score, rng))
-        item = _item(tune, split, dropped)
+        item = _item(tune, split, settings, dropped)
         if item is None:
             continue
         yield item
@@ -164,29 +173,35 @@ def _variations(tune: Tune, settings: PrimusSettings, dropped: Counter[str]) -> 
         varied = vary(tune, item_rng(settings.seed, identifier, "vary"))
         score = with_courtesy_accidentals(varied.score, item_rng(settings.seed, identifier, "courtesy"))
         # The files of a PrIMuS item show the tune, not its variation.
-        item = _item(replace(varied, id=identifier, score=score, files={}), "train", dropped)
+        item = _item(replace(varied, id=identifier, score=score, files={}), "train", settings, dropped)
         if item is not None:
             yield item
 
 
-def _item(tune: Tune, split: str, dropped: Counter[str]) -> Row | None:
+def _item(tune: Tune, split: str, settings: PrimusSettings, dropped: Counter[str]) -> Row | None:
     given = {kind: str(path) for kind, path in tune.files.items()}
-    try:
-        semantic = _given_tokens(given, "semantic") or write_semantic(tune.score)
-        agnostic = _given_tokens(given, "agnostic") or write_agnostic(tune.score)
-    except NotationError as error:
-        dropped[error.reason] += 1
-        return None
-    if not (in_vocabulary(semantic) and all(token in load_vocabulary("agnostic") for token in agnostic)):
-        dropped["out of vocabulary"] += 1
-        return None
+    writers: dict[str, Callable[[Score], list[str]]] = {"semantic": write_semantic, "agnostic": write_agnostic}
+    texts: dict[str, str | None] = dict.fromkeys(ENCODINGS)
+    for encoding, write in writers.items():
+        wanted = encoding in settings.encodings or encoding == "semantic"
+        try:
+            tokens = _given_tokens(given, encoding) or write(tune.score)
+            texts[encoding] = semantic_text(tokens)
+        except NotationError as error:
+            if wanted:
+                dropped[error.reason] += 1
+                return None
+            continue
+        vocabulary = load_vocabulary(encoding)
+        if encoding in settings.encodings and not all(token in vocabulary for token in tokens):
+            dropped[f"outside the {encoding} vocabulary"] += 1
+            return None
     return {
         "id": tune.id,
         "work": tune.work,
         "source": tune.source,
         "split": split,
-        "semantic": semantic_text(semantic),
-        "agnostic": semantic_text(agnostic),
+        **texts,
         "score": pack_score(tune.score),
         "files": given,
     }

@@ -144,7 +144,7 @@ def _sync(path: Path) -> None:
 
 
 def _serve(connection: Connection, make_row: RowMaker, schema_bytes: bytes) -> None:
-    """A worker: takes (shard, skip) until the pipe closes; sends each id it begins, at a shard's end None or an error."""
+    """A worker: takes (shard, skip) until the pipe closes; sends each id it begins, then None or an error."""
     schema = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
     try:
         while True:

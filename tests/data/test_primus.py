@@ -87,6 +87,17 @@ def test_what_primus_cannot_say_is_counted_by_reason(tmp_path: Path, tunes: list
     assert plan["dropped"] == {"tuplet": 1}
 
 
+def test_the_vocabularies_of_the_wanted_encodings_hold(tmp_path: Path, tunes: list[Tune]) -> None:
+    # note.sixty_fourth-L2 is not one of the 758 agnostic tokens; note-G4_sixty_fourth is one of the 1,781 semantic ones
+    tunes.append(Tune("train-1", "train-1", read_semantic("clef-G2 note-G4_sixty_fourth"), "rism"))
+    tunes.append(Tune("train-2", "train-2", read_semantic("clef-G2 note-C7_quarter"), "rism"))
+    plan, items = planned(tmp_path / "plan")
+    assert items == [] and plan["shards"] == []
+    assert plan["dropped"] == {"outside the agnostic vocabulary": 1, "outside the semantic vocabulary": 1}
+    plan, items = planned(tmp_path / "plan", encodings=("semantic",))
+    assert [(item["id"], item["agnostic"]) for item in items] == [("train-1", "clef.G-L2\tnote.sixty_fourth-L2")]
+
+
 def test_n_is_exact_and_shards_are_full(tmp_path: Path, tunes: list[Tune]) -> None:
     tunes += [tune(f"train-{a}{b}", a + b) for a in LETTERS for b in LETTERS]
     plan, items = planned(tmp_path / "plan", n=25, rows_per_shard=10)
@@ -111,6 +122,7 @@ def test_the_order_is_shuffled_but_fixed(tmp_path: Path, tunes: list[Tune]) -> N
         ({"sources": ("rism", "radio")}, "sources must be among .* got 'radio'"),
         ({"n": 0}, "n must be at least 1, got 0"),
         ({"variations": -1}, "variations must be at least 0, got -1"),
+        ({"encodings": ("semantic", "braille")}, "encodings must be among .* 'braille'"),
         ({"splits": "random"}, "splits must be official or work, got 'random'"),
         ({"sources": ("primus",)}, "source 'primus' needs data_dir"),
     ],
