@@ -268,7 +268,7 @@ def _extent(path: np.ndarray, fit: np.ndarray, space: float, block: int, shape: 
     edges = np.linspace(0, width, len(path) + 1)
     centres = (edges[:-1] + edges[1:]) / 2
     middle = np.interp(np.arange(width), centres[good], _smooth(path[good].astype(np.float64)))
-    margin = space + block
+    margin = 4 * space + block  # a clef is three spaces wide, and hides the lines it stands on
     left = max(0, int(centres[good[0]] - margin))
     right = min(width, int(centres[good[-1]] + margin) + 1)
     return Staff(middle, space, left, right)
