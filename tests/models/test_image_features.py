@@ -70,7 +70,7 @@ def test_columns_map_back_to_the_picture() -> None:
     result = staff_features(picture, height=HEIGHT, mode="staff", staff_space=SPACE)
     left = result.offset_x
     right = result.values.shape[1] / result.scale_x + result.offset_x
-    assert 130 <= left <= 200 and 900 <= right <= 970
+    assert 80 <= left <= 200 and 900 <= right <= 1000
 
 
 def test_height_mode_is_the_papers() -> None:
