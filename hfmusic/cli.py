@@ -74,7 +74,8 @@ def transcribe(
 
     _quiet()
     formats = [name.strip() for name in format.split(",") if name.strip()]
-    failed, rows = False, []
+    failed = False
+    rows: list[dict[str, Any]] = []
     for file, result, written in transcribe_files(files, model, formats=formats, out=out, method=method):
         if isinstance(result, ValueError):
             failed = True

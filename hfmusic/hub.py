@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import PreTrainedModel
+
+    from hfmusic.models.processing_ctc import CTCProcessor
 
 _PACKAGE = Path(__file__).parent
 # The checkout's model_cards/ in development, the same folder inside an installed wheel.
@@ -17,7 +19,7 @@ class Loaded(NamedTuple):
     """A model in eval mode and the processor that was saved with it."""
 
     model: PreTrainedModel
-    processor: ProcessorMixin
+    processor: CTCProcessor
 
 
 def shipped_models() -> list[str]:

@@ -12,13 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hfmusic.files import write_atomic
 from hfmusic.hub import Loaded, load
 from hfmusic.symbolic.score import Score
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
+
+    from hfmusic.models.processing_ctc import CTCResult
 
 DEFAULT_MODEL = "crnn-omr"
 
@@ -79,22 +82,43 @@ def transcribe(
     Raises:
         ValueError: no such file or model, not a picture, or no staff in it; one sentence.
     """
-    import torch
+    from hfmusic.models.image_features import NoStaffError
+    from hfmusic.models.image_reading import grey_pixels, open_picture
 
-    from hfmusic.models.image_reading import open_picture
-
-    network, processor = load(model) if isinstance(model, str) else model
+    loaded = load(model) if isinstance(model, str) else model
     named = isinstance(source, str | Path)
-    image = open_picture(source) if named else source  # type: ignore[arg-type]
     name = str(source) if named else "picture"
+    pixels = grey_pixels(open_picture(source) if named else source)  # type: ignore[arg-type]
     try:
-        inputs = processor(images=image, return_tensors="pt")
+        try:
+            result = _read(loaded, pixels, method)
+        except NoStaffError:  # a photograph taken on its side, whose EXIF does not say so
+            turned = [_read_if_staff(loaded, np.rot90(pixels, quarter), method) for quarter in (1, 3)]
+            if not any(turned):
+                raise
+            result = max(filter(None, turned), key=lambda one: sum(one.confidences) / max(1, len(one.tokens)))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    encoding = loaded.processor.encoding
+    return Transcription(name, tuple(result.tokens), tuple(result.confidences), tuple(result.spans), encoding)
+
+
+def _read(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult:
+    import torch
+
+    inputs = loaded.processor(images=pixels, return_tensors="pt")
     with torch.inference_mode():
-        logits = network(inputs["input_features"], attention_mask=inputs["attention_mask"]).logits
-    result = processor.decode(logits, inputs, method=method)[0]
-    return Transcription(name, tuple(result.tokens), tuple(result.confidences), tuple(result.spans), processor.encoding)
+        outputs = loaded.model(inputs["input_features"], attention_mask=inputs["attention_mask"])
+    return loaded.processor.decode(outputs, inputs, method=method)[0]
+
+
+def _read_if_staff(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult | None:
+    from hfmusic.models.image_features import NoStaffError
+
+    try:
+        return _read(loaded, pixels, method)
+    except NoStaffError:
+        return None
 
 
 def transcribe_files(

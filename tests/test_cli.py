@@ -158,6 +158,7 @@ def variants() -> dict[str, bytes]:
     return {
         "exif": picture(turned, exif=exif.tobytes()),
         "transparent": picture(glass),
+        "on_its_side": picture(turned),
         "negative": picture(image.point(lambda level: 255 - level)),
         "animated": picture(image, "GIF", save_all=True, append_images=[Image.new("L", image.size, 255)]),
         "colour": picture(image.convert("RGB"), "WEBP", lossless=True),
