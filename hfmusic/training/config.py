@@ -159,7 +159,10 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
         raise ValueError(f"recipe must be a YAML file or one of {known}, got {str(recipe)!r}")
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ValueError(f"a recipe must be a mapping, got {type(raw).__name__} in {path}")
     for override in overrides:
@@ -174,10 +177,12 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise ValueError(f"an override must be key=value, got {override!r}")
     *parents, last = key.strip().split(".")
     place: Any = raw
-    for parent in parents:
-        place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-    value = yaml.safe_load(text)
-    place[int(last) if isinstance(place, list) else last] = value
+    try:
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
+        place[int(last) if isinstance(place, list) else last] = yaml.safe_load(text)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise ValueError(f"override {override!r} leads nowhere in the recipe") from None
 
 
 def _build(kind: type, raw: Any, where: str) -> Any:
@@ -207,7 +212,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return hint(float(value)) if float(value) == hint(float(value)) else _wrong(where, hint, value)
         except ValueError:
             _wrong(where, hint, value)
-    if hint in (float, int, str, bool) and not isinstance(value, hint):
+    if hint in (float, int, str, bool) and type(value) is not hint:
         _wrong(where, hint, value)
     return dict(value) if get_origin(hint) is dict else value
 

@@ -186,6 +186,9 @@ def validation_staves(config: TrainingConfig, extract: Extractor) -> list[Valida
     sets = []
     for data in config.validation:
         cache = open_cache(config, extract, data.path, data.split, data.image)
+        if not len(cache):
+            failed = len(cache.failed)
+            raise ValueError(f"nothing to validate on in {data.path} {data.split}: {failed} images without features")
         chosen = sorted(spread(len(cache), data.n).tolist(), key=lambda row: int(cache.widths[row]))
         references = [cache.texts[row].split() for row in chosen]
         sets.append(ValidationStaves(data.label, data.monitor, [cache[row] for row in chosen], references))
