@@ -86,8 +86,8 @@ def _rism_rows() -> list[dict[str, str]]:
 def music21_tunes(limit: int | None = None, *, cache_dir: str | Path | None = None) -> Iterator[Tune]:
     """Incipits cut from the monophonic tunes in the installed music21's own corpus (Essen, O'Neill, Ryan, Aird).
 
-    Read through music21 once, at 20 to 40 ms a tune; the results wait in `cache_dir` (see `music21_corpus`). Works are
-    tunes, joined where they hold the same melody.
+    Read once, at some 3 ms a tune; the results wait in `cache_dir` (see `music21_corpus`). Works are tunes, joined
+    where they hold the same melody.
 
     Args:
         limit: stop after that many tunes of the corpus (each gives up to three incipits).

@@ -1,8 +1,8 @@
-"""Tunes out of ABC and MusicXML files, through music21, each file read once and kept.
+"""Tunes out of the ABC files that music21 ships and out of MusicXML files, each file read once and kept.
 
-music21 needs 20 to 40 ms a tune, seconds a song with piano. What it reads is kept as JSON in a cache folder, one file
-a source file, written whole or not at all, so a broken-off reading continues. The folder is `cache_dir`, or
-$HFMUSIC_CACHE, or ~/.cache/hfmusic.
+ABC is read in milliseconds a tune; MusicXML goes through music21, a second a part. What was read is kept as JSON in a
+cache folder, one file a source file, written whole or not at all, so a broken-off reading continues. The folder is
+`cache_dir`, or $HFMUSIC_CACHE, or ~/.cache/hfmusic.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tqdm.auto import tqdm
 
+from hfmusic.symbolic.abc_tune import read_abc_tune
 from hfmusic.symbolic.music21_part import part_to_score
-from hfmusic.symbolic.score import Score, TimeSignature
+from hfmusic.symbolic.score import NotationError, Score
 
 from .corpora import Tune
 from .incipits import incipits, with_shared_works
@@ -32,8 +34,6 @@ READER_VERSION = 1
 CORPORA = ("essenFolksong", "airdsAirs", "oneills1850", "ryansMammoth")
 # Test files of the corpus, and a second transcription of tunes that stand in another file already.
 _LEFT_OUT = re.compile(r"test\w*\.abc|\d+-\d+_mh\.abc")
-# From 2.0 on an accidental holds to the barline, which these files rely on and few of them say.
-ABC_VERSION = (2, 1, 0)
 INCIPITS_A_TUNE, INCIPITS_A_PART = 3, 8
 
 Read = tuple[str, Score]
@@ -42,11 +42,9 @@ _log = logging.getLogger(__name__)
 
 def read_tunes(limit: int | None, cache_dir: str | Path | None) -> Iterator[Tune]:
     """See `corpora.music21_tunes`."""
-    import music21
-
-    root = Path(music21.__file__).parent / "corpus"
+    root = _corpus_folder()
     paths = [p for corpus in CORPORA for p in sorted((root / corpus).glob("*.abc")) if not _LEFT_OUT.fullmatch(p.name)]
-    cache = cache_folder(cache_dir) / f"music21-{music21.__version__}-{READER_VERSION}"
+    cache = cache_folder(cache_dir) / f"music21-{READER_VERSION}"
     melodies: list[Tune] = []
     for path in tqdm(paths, desc="music21 corpus", unit="file", disable=len(paths) < 2):
         for number, score in _cached(path, cache, read_abc_file):
@@ -55,6 +53,14 @@ def read_tunes(limit: int | None, cache_dir: str | Path | None) -> Iterator[Tune
         if limit is not None and len(melodies) >= limit:
             break
     yield from _cut(with_shared_works(melodies[:limit]), INCIPITS_A_TUNE)
+
+
+def _corpus_folder() -> Path:
+    """music21's corpus, without paying for the import of music21."""
+    found = find_spec("music21")
+    if found is None or found.origin is None:
+        raise ValueError("music21 must be installed for its corpus of tunes: pip install music21")
+    return Path(found.origin).parent / "corpus"
 
 
 def read_parts(folder: Path, cache_dir: str | Path | None) -> Iterator[Tune]:
@@ -98,25 +104,18 @@ def _cached(path: Path, cache: Path, read: Callable[[Path], list[Read]]) -> list
 
 
 def read_abc_file(path: Path) -> list[Read]:
-    """(tune number, melody) of each tune of an ABC file that a Score carries; tunes of several voices are left out."""
-    from music21 import abcFormat
-    from music21.abcFormat import translate
-
+    """(tune number, melody) of each tune of an ABC file, up to the measure that a Score does not carry."""
     result: list[Read] = []
+    # Essen's letters stand together whatever the beams.
+    beams = path.parent.name != "essenFolksong"
     for text in re.split(r"(?m)^(?=X:)", _text(path))[1:]:
         number = re.sub(r"\D", "", text.split("\n", 1)[0]) or "0"
-        if re.search(r"(?m)^V:", text):
-            continue
         try:
-            # music21 raises whatever comes on ABC that it does not understand: one tune lost, not the file.
-            handler = abcFormat.ABCHandler(abcVersion=ABC_VERSION)
-            handler.process(text)
-            part = translate.abcToStreamScore(handler).parts[0]
-            score = part_to_score(part, partial=True)
-        except Exception as error:
-            _log.info("%s, tune %s left out: %s: %s", path.name, number, type(error).__name__, error)
+            score = read_abc_tune(text, partial=True, beams=beams)
+        except NotationError as error:
+            _log.info("%s, tune %s left out: %s", path.name, number, error)
             continue
-        result.append((_unused(number, result), _with_one_meter(score) if _meters(text) < 2 else score))
+        result.append((_unused(number, result), score))
     return result
 
 
@@ -133,16 +132,6 @@ def _unused(number: str, result: list[Read]) -> str:
     while number in names:
         number += "b"
     return number
-
-
-def _meters(text: str) -> int:
-    return len(re.findall(r"(?m)^M:|\[M:", text))
-
-
-def _with_one_meter(score: Score) -> Score:
-    """Without the changes of meter that music21 makes up for measures that are too short."""
-    first = next((e for e in score.elements if isinstance(e, TimeSignature)), None)
-    return Score(tuple(e for e in score.elements if not isinstance(e, TimeSignature) or e is first))
 
 
 def read_musicxml_file(path: Path) -> list[Read]:
