@@ -68,7 +68,7 @@ def test_nouns_do_not_import_verbs() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = ('torch', 'transformers', 'numpy', 'datasets')
+    heavy = ("torch", "transformers", "numpy", "datasets")
     code = f"import sys, hfmusic.cli; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

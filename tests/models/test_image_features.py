@@ -12,7 +12,13 @@ SPACE, HEIGHT = 7.0, 96
 
 
 def drawn_staff(
-    *, width: int = 900, height: int = 300, space: float = 18.0, middle: float = 140.0, slope: float = 0.0, bend: float = 0.0
+    *,
+    width: int = 900,
+    height: int = 300,
+    space: float = 18.0,
+    middle: float = 140.0,
+    slope: float = 0.0,
+    bend: float = 0.0,
 ) -> np.ndarray:
     """A staff of five 2-pixel lines with a stem and a notehead now and then, uint8, 255 = paper."""
     rows = np.arange(height)[:, None]
