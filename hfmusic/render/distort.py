@@ -103,10 +103,7 @@ def _warp_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         across, down = np.tan(np.radians([rng.uniform(-5, 5), rng.uniform(-1.5, 1.5)]))
         affine = np.array([[1, across, 0], [down, 1, 0], [0, 0, 1]])
     if rng.random() < _USUAL:
-        turn = math.radians(rng.uniform(0, 0.3))
-        affine = (
-            np.array([[math.cos(turn), -math.sin(turn), 0], [math.sin(turn), math.cos(turn), 0], [0, 0, 1]]) @ affine
-        )
+        affine = _turn(rng.uniform(0, 0.3)) @ affine
     back, size = _fit(affine, width, height)
     shift = sum(_wave(rng, size[1]) for _ in range(2) if rng.random() < _USUAL)
 
