@@ -164,6 +164,8 @@ class Training:
             self.optimizer.step()
             self.average.update(self.plain_model)
             position.bad_steps = 0
+        elif self.accelerator.scaler is not None:  # fp16 finds its scale by such steps
+            self.optimizer.step()
         else:  # one stave that cannot be spelled in its frames must not end a night's training
             position.bad_steps += 1
             logger.warning("step %d: gradient not finite, skipped; staves %s", position.step, ", ".join(batch["ids"]))
