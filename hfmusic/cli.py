@@ -181,11 +181,13 @@ def models(as_json: Json = False) -> None:
 
 
 def _quiet() -> None:
-    """No progress bars and notices of transformers between a command's own lines."""
+    """No progress bars, notices and retries of the libraries between a command's own lines."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    import huggingface_hub.utils
     from transformers.utils import logging
 
+    huggingface_hub.utils.logging.set_verbosity_error()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
