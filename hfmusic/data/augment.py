@@ -43,20 +43,35 @@ class AugmentConfig:
                 raise ValueError(f"augment.{name} must be 0 to 1, got {getattr(self, name)}")
 
 
-def augment(features: np.ndarray, config: AugmentConfig, rng: np.random.Generator, *, min_width: int = 1) -> np.ndarray:
-    """Damage features, uint8 (height, width) -> uint8 (height, new width >= min_width); the input is not written to."""
+def augment(
+    features: np.ndarray,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    *,
+    min_width: int = 1,
+    stretch: float | None = None,
+) -> np.ndarray:
+    """Damage features, uint8 (height, width) -> uint8 (height, new width >= min_width); the input is not written to.
+
+    Args:
+        stretch: -1 to 1, the part of `horizontal_scale` that most of the item's stretch is: the same for all items of
+            a batch of similar widths, so that they stay similar. None: drawn.
+    """
     if rng.random() >= config.probability:
         return features
-    image = _geometry(features, config, rng, min_width)
+    own = rng.uniform(-1, 1)
+    stretch = own if stretch is None else 0.85 * stretch + 0.15 * own
+    image = _geometry(features, config, rng, min_width, 1 + config.horizontal_scale * stretch)
     image = _strokes(image, config, rng)
     image = _tone(image, config, rng)
     return _cutout(image, config, rng)
 
 
-def _geometry(features: np.ndarray, config: AugmentConfig, rng: np.random.Generator, min_width: int) -> np.ndarray:
+def _geometry(
+    features: np.ndarray, config: AugmentConfig, rng: np.random.Generator, min_width: int, across: float
+) -> np.ndarray:
     """Scale and shift in one warp: vertically about the middle, horizontally from the left edge."""
     height, width = features.shape
-    across = 1 + rng.uniform(-config.horizontal_scale, config.horizontal_scale)
     up = 1 + rng.uniform(-config.vertical_scale, config.vertical_scale)
     shift_y = rng.uniform(-config.vertical_shift, config.vertical_shift)
     left, right = rng.integers(0, config.horizontal_shift + 1, 2)

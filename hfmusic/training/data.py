@@ -45,9 +45,16 @@ class TrainingStaves(Dataset[StaveItem]):
     """Items by `(index, serial)`: which of clean and distorted, and the damage, follow from the seed and the serial."""
 
     def __init__(
-        self, sets: Sequence[LabelledCaches], augmentation: AugmentConfig, *, seed: int, width_stride: int
+        self,
+        sets: Sequence[LabelledCaches],
+        augmentation: AugmentConfig,
+        *,
+        seed: int,
+        width_stride: int,
+        batch_size: int = 1,
     ) -> None:
         self.sets, self.augmentation, self.seed, self.width_stride = list(sets), augmentation, seed, width_stride
+        self.batch_size = batch_size
         self.starts = np.concatenate([[0], np.cumsum([len(entry.labels) for entry in self.sets])])
 
     def __len__(self) -> int:
@@ -56,6 +63,8 @@ class TrainingStaves(Dataset[StaveItem]):
     def __getitem__(self, key: tuple[int, int]) -> StaveItem:
         index, serial = key
         rng = np.random.default_rng([self.seed, 1, serial])
+        # one stretch for a batch: its items were chosen for their like widths, and padding costs time
+        stretch = np.random.default_rng([self.seed, 2, serial // self.batch_size]).uniform(-1, 1)
         number = int(np.searchsorted(self.starts, index, side="right")) - 1
         entry, row = self.sets[number], index - int(self.starts[number])
         clean, distorted = entry.rows[row]
@@ -67,7 +76,7 @@ class TrainingStaves(Dataset[StaveItem]):
         labels = entry.labels[row]
         # one column of outputs more than needed: the frames of a width round down
         least = (frames_needed(labels) + 1) * self.width_stride
-        features = augment(cache[place], self.augmentation, rng, min_width=least)
+        features = augment(cache[place], self.augmentation, rng, min_width=least, stretch=stretch)
         return StaveItem(id=cache.ids[place], features=features, labels=labels)
 
     def batches(self, config: TrainingConfig) -> BucketedBatches:
@@ -92,7 +101,9 @@ def training_staves(
     left out and counted in the log.
     """
     sets = [_labelled(config, data, extract, frames_of_width) for data in config.train]
-    return TrainingStaves(sets, config.augment, seed=config.seed, width_stride=width_stride)
+    return TrainingStaves(
+        sets, config.augment, seed=config.seed, width_stride=width_stride, batch_size=config.batch_size
+    )
 
 
 def open_cache(config: TrainingConfig, extract: Extractor, path: str, split: str, image: str) -> FeatureCache:

@@ -59,6 +59,14 @@ def test_height_and_type_stay_and_widths_keep_their_bounds(features: np.ndarray)
         assert 190 <= result.shape[1] <= round(200 * 1.15) + 12
 
 
+def test_a_batchs_stretch_leaves_widths_close(features: np.ndarray) -> None:
+    config = AugmentConfig(horizontal_scale=0.2, horizontal_shift=0)
+    widths = [augment(features, config, np.random.default_rng(seed), stretch=1.0).shape[1] for seed in range(50)]
+    assert 200 * 1.14 - 1 <= min(widths) < max(widths) <= 240  # 1 + 0.2 x (0.85 +- 0.15)
+    drawn = [augment(features, config, np.random.default_rng(seed)).shape[1] for seed in range(50)]
+    assert min(drawn) < 180 and max(drawn) > 220
+
+
 def test_each_effect_shows(features: np.ndarray) -> None:
     for change in (
         {"vertical_shift": 5},
