@@ -133,7 +133,8 @@ def primus_folder(
             score = read_semantic(labels[identifier].read_text(encoding="utf-8"))
         except (NotationError, UnicodeDecodeError) as error:
             if refused is not None:
-                refused.append(Refusal(identifier, getattr(error, "reason", "text"), str(error)))
+                reason = error.reason if isinstance(error, NotationError) else "text"
+                refused.append(Refusal(identifier, reason, str(error)))
             continue
         yield Tune(identifier, primus_work(identifier), score, "primus", _primus_files(labels[identifier]))
 

@@ -1,8 +1,7 @@
 """Tunes out of the ABC files that music21 ships and out of MusicXML files, each file read once and kept.
 
-ABC is read in milliseconds a tune; MusicXML goes through music21, a second a part. What was read is kept as JSON in a
-cache folder, one file a source file, written whole or not at all, so a broken-off reading continues. The folder is
-`cache_dir`, or $HFMUSIC_CACHE, or ~/.cache/hfmusic.
+What was read is kept as JSON in a cache folder, one file a source file, written whole or not at all, so a broken-off
+reading continues. The folder is `cache_dir`, or $HFMUSIC_CACHE, or ~/.cache/hfmusic.
 """
 
 from __future__ import annotations
@@ -15,15 +14,18 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from tqdm.auto import tqdm
 
-from hfmusic.symbolic.abc_tune import read_abc_tune
-from hfmusic.symbolic.music21_part import part_to_score
-from hfmusic.symbolic.score import NotationError, Score
+from hfmusic.symbolic.abc import read_abc
+from hfmusic.symbolic.musicxml import read_musicxml
+from hfmusic.symbolic.score import Barline, Element, NotationError, Note, Rest, Score, TimeSignature
 
 from .corpora import Tune
 from .incipits import incipits, with_shared_works
@@ -35,6 +37,8 @@ CORPORA = ("essenFolksong", "airdsAirs", "oneills1850", "ryansMammoth")
 # Test files of the corpus, and a second transcription of tunes that stand in another file already.
 _LEFT_OUT = re.compile(r"test\w*\.abc|\d+-\d+_mh\.abc")
 INCIPITS_A_TUNE, INCIPITS_A_PART = 3, 8
+# Of a part no more is read than those incipits can need.
+MEASURES_A_PART = 100
 
 Read = tuple[str, Score]
 _log = logging.getLogger(__name__)
@@ -104,19 +108,86 @@ def _cached(path: Path, cache: Path, read: Callable[[Path], list[Read]]) -> list
 
 
 def read_abc_file(path: Path) -> list[Read]:
-    """(tune number, melody) of each tune of an ABC file, up to the measure that a Score does not carry."""
+    """(tune number, melody) of each tune of an ABC file; a tune that no Score carries up to the line before that."""
     result: list[Read] = []
-    # Essen's letters stand together whatever the beams.
-    beams = path.parent.name != "essenFolksong"
     for text in re.split(r"(?m)^(?=X:)", _text(path))[1:]:
         number = re.sub(r"\D", "", text.split("\n", 1)[0]) or "0"
+        head, lines = _head_and_lines(text)
+
+        def read(count: int, head: str = head, lines: list[str] = lines) -> Score:
+            return read_abc(head + "\n".join(lines[:count]))
+
         try:
-            score = read_abc_tune(text, partial=True, beams=beams)
+            score = _longest_read(read, 0, len(lines))
         except NotationError as error:
             _log.info("%s, tune %s left out: %s", path.name, number, error)
             continue
-        result.append((_unused(number, result), score))
+        if path.parent.name == "essenFolksong":
+            # Essen's letters stand together whatever the beams, and its phrases end without the barline that is due.
+            score = rebarred(score.without("beam"))
+        result.append((_unused(number, result), without_slurs(score)))
     return result
+
+
+def _head_and_lines(text: str) -> tuple[str, list[str]]:
+    """A tune's head up to its K:, less those lines that are no field (a field's second line), and its body's lines."""
+    head, _, body = text.partition("\nK:")
+    key, _, music = body.partition("\n")
+    fields = [line for line in head.splitlines() if re.match(r"[A-Za-z+]:", line)]
+    return "\n".join([*fields, f"K:{key}", ""]), music.splitlines()
+
+
+def _longest_read(read: Callable[[int], Score], least: int, count: int) -> Score:
+    """`read(count)`, or of the longest beginning longer than `least` that can be read.
+
+    Raises:
+        NotationError: of `read(count)`, where no beginning with notes can be read.
+    """
+    try:
+        return read(count)
+    except NotationError as error:
+        refusal = error
+    good, bad, best = least, count, None
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            best, good = read(middle), middle
+        except NotationError:
+            bad = middle
+    if best is None or not best.notes:
+        raise refusal
+    return best
+
+
+def without_slurs(score: Score) -> Score:
+    """Without the ties between different pitches: collections write slurs so."""
+    elements = list(score.elements)
+    for index, note in enumerate(elements):
+        if isinstance(note, Note) and note.tie:
+            following = score.tied_note(index)
+            later = None if following is None else elements[following]
+            if not isinstance(later, Note) or later.pitch != note.pitch:
+                elements[index] = replace(note, tie=False)
+    return Score(tuple(elements))
+
+
+def rebarred(score: Score) -> Score:
+    """With a barline wherever one is due in a measure longer than the meter, if a note begins there."""
+    meter: TimeSignature | None = None
+    since = Fraction(0)
+    elements: list[Element] = []
+    for element in score.elements:
+        if isinstance(element, (Note, Rest)) and meter is not None and since == meter.quarters:
+            elements.append(Barline())
+            since = Fraction(0)
+        if isinstance(element, Barline):
+            since = Fraction(0)
+        elif isinstance(element, TimeSignature):
+            meter = element
+        elif isinstance(element, (Note, Rest)):
+            since += element.quarters
+        elements.append(element)
+    return Score(tuple(elements))
 
 
 def _text(path: Path) -> str:
@@ -135,40 +206,46 @@ def _unused(number: str, result: list[Read]) -> str:
 
 
 def read_musicxml_file(path: Path) -> list[Read]:
-    """(part id, melody) of the parts of one staff and one voice; the others are left out before music21 sees them."""
-    from music21 import converter
-
+    """(part id, melody) of the parts of one staff: the first voice, up to the measure that no Score carries."""
     result: list[Read] = []
-    for name, text in single_staff_parts(path):
+    for name, document in single_staff_parts(path):
+        part = document.find("part")
+        assert part is not None
+        measures = list(part)[:MEASURES_A_PART]
+
+        def read(count: int, document: Any = document, part: Any = part, measures: Any = measures) -> Score:
+            part[:] = measures[:count]
+            return read_musicxml(ElementTree.tostring(document, encoding="unicode"))
+
         try:
-            parts = converter.parseData(text, format="musicxml").parts
-            result.append((name, part_to_score(parts[0], partial=True)))
-        except Exception as error:
-            _log.info("%s, part %s left out: %s: %s", path.name, name, type(error).__name__, error)
+            result.append((name, without_slurs(_longest_read(read, 0, len(measures)))))
+        except NotationError as error:
+            _log.info("%s, part %s left out: %s", path.name, name, error)
     return result
 
 
-def single_staff_parts(path: Path) -> Iterator[tuple[str, str]]:
-    """(part id, MusicXML of that part alone) for each part of pitched notes without a second staff."""
-    text = _musicxml(path)
-    for part in ElementTree.fromstring(text).findall("part"):
-        if part.find(".//staves") is not None or part.find(".//pitch") is None or part.find(".//unpitched") is not None:
-            continue
-        name = str(part.get("id"))
-        yield name, _part_alone(text, name)
+def single_staff_parts(path: Path) -> Iterator[tuple[str, ElementTree.Element]]:
+    """(part id, document of that part alone) for each part of pitched notes on one staff."""
+    root = ElementTree.fromstring(_musicxml(path))
+    parts = root.findall("part")
+    for other in parts:
+        root.remove(other)
+    for part in parts:
+        if part.find(".//staves") is None and part.find(".//pitch") is not None and part.find(".//unpitched") is None:
+            document = ElementTree.Element(root.tag, root.attrib)
+            document.append(part)
+            for measure in part.iter("measure"):
+                _keep_first_voice(measure)
+            yield str(part.get("id")), document
 
 
-def _part_alone(text: bytes, name: str) -> str:
-    """The document without other parts, and without what a Score has no place for: words, directions, layout."""
-    root = ElementTree.fromstring(text)
-    part_list = root.find("part-list")
-    for parent in (root, *([] if part_list is None else [part_list])):
-        for child in [c for c in parent if c.tag in ("part", "score-part", "part-group") and c.get("id") != name]:
-            parent.remove(child)
-    for parent in root.iter():
-        for child in [c for c in parent if c.tag in ("lyric", "direction", "harmony", "print", "credit")]:
-            parent.remove(child)
-    return ElementTree.tostring(root, encoding="unicode")
+def _keep_first_voice(measure: ElementTree.Element) -> None:
+    """Of a measure with an ossia or a second stop, what stands before going back in time; of a chord its first note."""
+    back = False
+    for node in list(measure):
+        back = back or node.tag == "backup"
+        if (back and node.tag in ("backup", "forward", "note")) or node.find("chord") is not None:
+            measure.remove(node)
 
 
 def _musicxml(path: Path) -> bytes:

@@ -12,7 +12,7 @@ def split_of(work: str) -> Split:
     """Split of a work: 80 % train, 10 % validation, 10 % test, by the SHA-256 of its name and nothing else.
 
     >>> split_of("rism:400006537")
-    'train'
+    'test'
     """
     if not work:
         raise ValueError("work must be a name, got an empty one")

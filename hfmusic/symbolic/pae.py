@@ -172,26 +172,24 @@ class _Reader:
     def _read_note(self, token: Token) -> None:
         if not -1 <= self.octave <= 9:
             raise NotationError("octave", f"octave {self.octave} of the note at {token.place}")
-        pitch = Pitch(token.text, self._alter(token.text), self.octave)
+        explicit, self.accidental = self.accidental, None
+        alter = self._alter(token.text)
+        pitch = Pitch(token.text, alter if explicit is None else explicit, self.octave)
+        if explicit is not None:
+            self.measure_alters[token.text, self.octave] = explicit
         # An acciaccatura (g) has no length of its own in the code; it is drawn as an eighth.
         duration = Duration("eighth") if self.grace == "g" else self._next_value()
-        self.elements.append(Note(pitch, duration, grace=self.grace is not None))
+        self.elements.append(Note(pitch, duration, grace=self.grace is not None, courtesy=explicit == alter))
         if self.grace != "qq":
             self.grace = None
 
     def _alter(self, step: str) -> int:
+        """The alteration that holds where no accidental is written."""
         place = (step, self.octave)
-        if self.accidental is not None:
-            self.measure_alters[place], self.accidental = self.accidental, None
-            return self.measure_alters[place]
         before = self._last_measured_note()
-        if (
-            before is not None
-            and before.tie
-            and self.grace is None
-            and (before.pitch.step, before.pitch.octave) == place
-        ):
-            return before.pitch.alter
+        if before is not None and before.tie and self.grace is None:
+            if (before.pitch.step, before.pitch.octave) == place:
+                return before.pitch.alter
         return self.measure_alters.get(place, self.key.alter_of(step))
 
     def _last_measured_note(self) -> Note | None:
