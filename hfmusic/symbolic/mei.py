@@ -21,7 +21,7 @@ from .score import (
     Score,
     TimeSignature,
 )
-from .spans import beam_spans, tuplet_spans
+from .spans import beam_spans, leading_signs, tuplet_spans
 
 __all__ = ["read_mei", "write_mei"]
 
@@ -45,14 +45,14 @@ def write_mei(score: Score, *, accidentals: bool = True, slashed_graces: bool = 
         slashed_graces: draw a stroke through grace notes (Plaine & Easie `g`; without it `q`): a Score has both as one.
     """
     elements = score.elements
-    head = _leading_signs(elements, 0)
+    head = leading_signs(elements, 0)
     writer = _Writer(score, accidentals, "unacc" if slashed_graces else "acc")
     index = len(head)
     writer.key = next((sign for sign in head if isinstance(sign, KeySignature)), KeySignature(0))
     while index < len(elements):
         element = elements[index]
         if isinstance(element, (Clef, KeySignature, TimeSignature)):
-            index += writer.add_signs(_leading_signs(elements, index), index)
+            index += writer.add_signs(leading_signs(elements, index), index)
             continue
         if isinstance(element, Barline):
             writer.add_barline(element, index)
@@ -155,18 +155,6 @@ class _Writer:
     def finish(self) -> None:
         if self.layer or self.left or self.pending or not self.measures:
             self.close(len(self.score.elements), "invis", "open")
-
-
-def _leading_signs(elements: tuple[Element, ...], start: int) -> tuple[Element, ...]:
-    """The signs from `start` on that one definition can hold: at most one clef, key and meter each, in this order."""
-    order = (Clef, KeySignature, TimeSignature)
-    place, index = 0, start
-    while index < len(elements) and place < 3:
-        while place < 3 and not isinstance(elements[index], order[place]):
-            place += 1
-        if place < 3:
-            index, place = index + 1, place + 1
-    return elements[start:index]
 
 
 def _score_def(name: str, signs: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from .score import (
     Score,
     TimeSignature,
 )
+from .spans import with_checked_ties, with_courtesies
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
@@ -252,26 +252,9 @@ class _Reader:
         self.elements.append(Barline(kind))
 
     def finish(self) -> Score:
-        """The score, its ties checked, and marked which accidentals nothing asks for."""
         if self.elements[-1:] == [Barline("invisible")]:
             self.elements.pop()
-        untied = Score(tuple(replace(e, tie=False) if isinstance(e, Note) else e for e in self.elements))
-        for index, note in enumerate(self.elements):
-            if isinstance(note, Note) and note.tie and untied.tied_note(index) is None:
-                if any(isinstance(later, (Note, Rest, MultiRest)) for later in self.elements[index + 1 :]):
-                    raise NotationError("tie", f"element {index} is tied to a rest")
-                self.elements[index] = replace(note, tie=False)  # An excerpt's last note, tied beyond its end.
-        return Score(_with_courtesies(self.elements, self.drawn))
-
-
-def _with_courtesies(elements: list[Element], drawn: set[int]) -> tuple[Element, ...]:
-    """Marks each note whose accidental is `drawn` though key and measure do not ask for it."""
-    marked = list(elements)
-    for index in sorted(drawn):
-        plain = Score((*marked[: index + 1], Note(Pitch("C", 0, 4), Duration("quarter"))))
-        if plain.written_accidentals()[index] is None:
-            marked[index] = replace(marked[index], courtesy=True)  # type: ignore[type-var,call-arg]
-    return tuple(marked)
+        return Score(with_courtesies(with_checked_ties(self.elements), self.drawn))
 
 
 def _refuse(node: Node) -> None:

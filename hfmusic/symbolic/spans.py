@@ -1,10 +1,37 @@
-"""Which notes one beam or one tuplet sign covers: what notations write around their notes."""
+"""What covers several notes: beams and tuplets to write around them, ties and accidentals read from a notation."""
 
 from __future__ import annotations
 
-from .score import Clef, Element, KeySignature, Note, Rest, TimeSignature
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .score import (
+    Clef,
+    Duration,
+    Element,
+    KeySignature,
+    MultiRest,
+    NotationError,
+    Note,
+    Pitch,
+    Rest,
+    Score,
+    TimeSignature,
+)
 
 _UNBEAMABLE = ("quadruple_whole", "double_whole", "whole", "half", "quarter")
+
+
+def leading_signs(elements: tuple[Element, ...], start: int) -> tuple[Element, ...]:
+    """The signs from `start` on that one definition can hold: at most one clef, key and meter each, in this order."""
+    order = (Clef, KeySignature, TimeSignature)
+    place, index = 0, start
+    while index < len(elements) and place < 3:
+        while place < 3 and not isinstance(elements[index], order[place]):
+            place += 1
+        if place < 3:
+            index, place = index + 1, place + 1
+    return elements[start:index]
 
 
 def beam_spans(elements: tuple[Element, ...]) -> list[tuple[int, int]]:
@@ -82,3 +109,30 @@ def _cut(
                 first = left
         cut.append((first, last, ratio))
     return cut
+
+
+def with_checked_ties(elements: Sequence[Element]) -> list[Element]:
+    """Drops the tie of an excerpt's last note, which leads beyond its end.
+
+    Raises:
+        NotationError: "tie" for one that leads to a rest.
+    """
+    checked = list(elements)
+    untied = Score(tuple(replace(e, tie=False) if isinstance(e, Note) else e for e in elements))
+    for index, note in enumerate(elements):
+        if isinstance(note, Note) and note.tie and untied.tied_note(index) is None:
+            if any(isinstance(later, (Note, Rest, MultiRest)) for later in elements[index + 1 :]):
+                raise NotationError("tie", f"element {index} is tied to no note that follows it")
+            checked[index] = replace(note, tie=False)
+    return checked
+
+
+def with_courtesies(elements: Sequence[Element], drawn: Iterable[int]) -> tuple[Element, ...]:
+    """Marks the notes, of those whose accidental is `drawn` (indices), that key and measure do not ask one for."""
+    marked = list(elements)
+    for index in sorted(drawn):
+        # A note more, so that a tie of the last one leads somewhere.
+        begun = Score((*marked[: index + 1], Note(Pitch("C", 0, 4), Duration("quarter"))))
+        if begun.written_accidentals()[index] is None:
+            marked[index] = replace(marked[index], courtesy=True)  # type: ignore[type-var,call-arg]
+    return tuple(marked)
