@@ -82,7 +82,7 @@ def read_length(text: str) -> Fraction:
 
 def figures_of(quarters: Fraction) -> list[Duration]:
     """Figures that make up a length, the longest first."""
-    figures = []
+    figures: list[Duration] = []
     while quarters > 0:
         part = max((length for length in BY_LENGTH if length <= quarters), default=None)
         if part is None or len(figures) == 4:

@@ -131,8 +131,9 @@ def with_courtesies(elements: Sequence[Element], drawn: Iterable[int]) -> tuple[
     """Marks the notes, of those whose accidental is `drawn` (indices), that key and measure do not ask one for."""
     marked = list(elements)
     for index in sorted(drawn):
+        note = marked[index]
         # A note more, so that a tie of the last one leads somewhere.
         begun = Score((*marked[: index + 1], Note(Pitch("C", 0, 4), Duration("quarter"))))
-        if begun.written_accidentals()[index] is None:
-            marked[index] = replace(marked[index], courtesy=True)  # type: ignore[type-var,call-arg]
+        if isinstance(note, Note) and begun.written_accidentals()[index] is None:
+            marked[index] = replace(note, courtesy=True)
     return tuple(marked)
