@@ -46,8 +46,8 @@ _ALTERS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _FIELD = re.compile(r"([A-Za-z+]):(.*)")
 _TOKEN = re.compile(
     r"""(?P<space>[ \t]+) | (?P<comment>%.*) | (?P<text>"[^"]*") | (?P<inline>\[[A-Za-z]:[^\]]*\])
-    | (?P<bar>\|\] | :\|\]\|: | :\|\|?:? | :\|\] | :: | \[\|\] | \[?\|\|?:? | \.\|)(?P<ending>[ ]?\[?[1-9][0-9,.-]*)?
-    | (?P<volta>\[[1-9"][0-9,.-]*) | (?P<decoration>![^!\s]*! | \+[^+\s]+\+ | [.~HLMOPSTh-w])
+    | (?P<bar>\|\] | :\|\]\|: | :\|\|?:? | :\|\] | :: | \[\|\] | \[?\|\|?:? | \.\|)(?P<ending>\[?[1-9][0-9,.-]*)?
+    | (?P<volta>\[[1-9"][0-9,.-]*) | (?P<decoration>![^!\s]*! | \+[^+\s]+\+ | [.~H-Wh-w])
     | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>[0-9]*))?(?::(?P<r>[0-9]*))?)
     | (?P<note>(?P<accidental>\^\^?|__?|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>[0-9]*(?:/[0-9]*)*))
     | (?P<rest>z(?P<rest_length>[0-9]*(?:/[0-9]*)*)) | (?P<multirest>Z(?P<measures>[0-9]*))
@@ -171,6 +171,17 @@ class _Reader:
             if hasattr(self, f"read_{kind}"):
                 getattr(self, f"read_{kind}")(match)
         self.end_group()
+        self.end_line()
+
+    def end_line(self) -> None:
+        """Ends accidentals where the line ends with the measure, though its barline is left out (Essen's phrases)."""
+        quarters = Fraction(0)
+        for element in reversed(self.elements):
+            if isinstance(element, Barline):
+                break
+            quarters += element.quarters if isinstance(element, (Note, Rest)) else 0
+        if self.meter is not None and quarters and quarters % self.meter.quarters == 0:
+            self.altered = {}
 
     def read_space(self, match: re.Match[str]) -> None:
         self.end_group()

@@ -145,6 +145,11 @@ def test_accidentals_hold_as_the_tune_says() -> None:
     assert [note.pitch.alter for note in octave.notes] == [1, 0, 1, 0, 1, 1, 0]
 
 
+def test_accidentals_end_with_a_measure_that_ends_its_line() -> None:
+    notes = read_abc("M:2/4\nL:1/4\nK:C\nF | ^F F\nF | ^F\nF |").notes
+    assert [note.pitch.alter for note in notes] == [0, 1, 1, 0, 1, 1]
+
+
 def test_barlines_join() -> None:
     kinds = [e.kind for e in read_abc("K:C\nA||\n|:A:|\n|:A:||:A::A|]").elements if isinstance(e, Barline)]
     assert kinds == ["repeat-start", "repeat-both", "repeat-both", "repeat-both", "final"]
@@ -156,6 +161,7 @@ def test_barlines_join() -> None:
         ("", "abc"),
         ("no ABC at all", "abc"),
         ("K:C\nA ; B", "abc"),
+        ("K:C\nA | 4A", "abc"),
         ("K:C\nA,,,,,", "abc"),
         ("X:1\nK:C\nA\nX:2\nK:C\nB", "tunes"),
         ("V:1\nV:2\nK:C\nA", "voices"),
