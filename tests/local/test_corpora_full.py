@@ -19,7 +19,7 @@ from hfmusic.data.corpora import _rism_rows, music21_tunes, openscore_tunes, pri
 from hfmusic.data.splits import split_of
 from hfmusic.symbolic.midi import midi_note_events
 from hfmusic.symbolic.pae import read_pae, read_pae_text
-from hfmusic.symbolic.score import NotationError, Note
+from hfmusic.symbolic.score import NotationError
 from hfmusic.symbolic.semantic import in_vocabulary, semantic_text, write_semantic
 
 CHILD = """
