@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
+from transformers.utils import logging
 
 from hfmusic.models.image_reading import grey_pixels, open_picture
 from hfmusic.transcribe import transcribe_files
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("demo_output"))
     parser.add_argument("--model", default="crnn-omr")
     arguments = parser.parse_args()
+    logging.disable_progress_bar()
     failed = 0
     formats = ("semantic", "musicxml", "midi", "png")
     for file, result, written in transcribe_files([STAVES], arguments.model, formats=formats, out=arguments.out):
