@@ -158,9 +158,9 @@ def report(data: str, split: str, rounds: int, threads: int, cache_dir: str) -> 
     lines = [
         "# Training",
         "",
-        f"`python -m benchmarks.train --data {data} --split {split} --rounds {rounds}`: {rounds} rounds of {size}",
-        f"staves a way in turn, {threads} threads, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"{platform.machine()}, {datetime.now(UTC).date()}.",
+        f"`python -m benchmarks.train --data {data} --split {split} --rounds {rounds} --threads {threads}`:",
+        f"{rounds} rounds of {size} staves a way in turn, Python {platform.python_version()}, "
+        f"torch {torch.__version__}, {platform.machine()}, {datetime.now(UTC).date()}.",
         "Loading is included. Median (least to most) of the rounds.",
         "",
         "| way | staves/s | staves per CPU second | padding |",
