@@ -141,7 +141,7 @@ def train(
     from hfmusic.train import train as verb
 
     folder = verb(recipe, resume=resume, max_minutes=max_minutes, overrides=set_)
-    _report({"model": str(folder)}, as_json)
+    _report({"model": str(folder / "model")}, as_json)
 
 
 @app.command()
@@ -150,7 +150,7 @@ def evaluate(
     data: Annotated[str, typer.Argument(help="A dataset folder, or a folder of ID.png and ID.semantic pairs.")],
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
     image: Annotated[str, typer.Option(help="Column: image (clean) or distorted.")] = "image",
-    n: Annotated[int | None, typer.Option("--n", help="Only the first N staves.")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="Only N staves, drawn with --seed.")] = None,
     method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
     seed: Annotated[int, typer.Option(help="Recorded with the numbers.")] = 0,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="metrics.json to write or add to.")] = None,
