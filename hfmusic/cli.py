@@ -29,7 +29,7 @@ def main() -> None:
     """Entry point: what a verb cannot do is one sentence on stderr and exit code 1, never a traceback."""
     try:
         app()
-    except ValueError as error:
+    except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
         _fail(error)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _fail(error: Exception) -> None:
-    print(f"hfmusic: {error}", file=sys.stderr)
+    print(f"hfmusic: {str(error) or type(error).__name__}", file=sys.stderr)
     if os.environ.get("HFMUSIC_TRACEBACK"):
         raise error
     sys.exit(1)
@@ -109,6 +109,8 @@ def build(
     ] = None,
     variations: Annotated[int, typer.Option(help="Variations of each training tune.")] = 0,
     generated: Annotated[int, typer.Option(help="Generated training tunes to add.")] = 0,
+    distorted: Annotated[bool, typer.Option(help="Also make the distorted picture of each staff.")] = True,
+    splits: Annotated[str, typer.Option(help="Of the real PrIMuS: official, or work (by source work).")] = "official",
     num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     as_json: Json = False,
 ) -> None:
@@ -124,6 +126,8 @@ def build(
         sources=None if sources is None else [name.strip() for name in sources.split(",")],
         variations=variations,
         generated=generated,
+        distorted=distorted,
+        splits=splits,
         num_proc=num_proc,
     )
     _report(summary, as_json)

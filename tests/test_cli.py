@@ -224,3 +224,52 @@ def test_the_same_stem_twice_overwrites_nothing(tmp_path: Path, capsys: pytest.C
     assert code == 1
     assert len(out.strip().splitlines()) == 1
     assert "would overwrite" in err
+
+
+def test_build_train_evaluate_in_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "primus"
+    sources = ("--sources", "rism", "--n", 40, "--num-proc", 1)
+    code, out, _ = run("build", "primus", "-o", data, *sources, "--json", capsys=capsys)
+    assert code == 0
+    assert sum(json.loads(out)["rows"].values()) == 40
+    tiny = ["model.conv_channels=[2,2,2,4]", "model.hidden_size=8", "model.projection_size=8", "max_steps=2"]
+    files = [f"train.0.path={data}", "validation=[]", f"output_dir={tmp_path}", f"cache_dir={tmp_path / 'cache'}"]
+    options = [part for change in [*tiny, *files, "num_workers=0"] for part in ("--set", change)]
+    code, out, err = run("train", "crnn_omr", *options, "--json", capsys=capsys)
+    assert code == 0, err
+    model = json.loads(out)["model"]
+    metrics = tmp_path / "metrics.json"
+    code, out, _ = run("evaluate", model, data, "--split", "train", "--n", 3, "-o", metrics, "--json", capsys=capsys)
+    assert code == 0
+    rows = json.loads(metrics.read_text())
+    assert rows == json.loads(out)
+    assert [(row["metric"], row["n"], row["unit"]) for row in rows] == [
+        ("symbol_error_rate", 3, "%"),
+        ("sequence_error_rate", 3, "%"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("build", "nothing", "-o", "x"), "primus"),
+        (("build", "primus", "-o", "x", "--data-dir", "none"), "none"),
+        (("build", "primus", "-o", "x", "--n", "0"), "n must be at least 1"),
+        (("train", "no_such_recipe"), "recipe must be a YAML file or one of"),
+        (("train", "crnn_omr", "--set", "batch_size"), "key=value"),
+        (("train", "crnn_omr", "--set", "batch_sizes=3"), "unknown key batch_sizes"),
+        (("evaluate", "crnn-omr", "none"), "none"),
+    ],
+)
+def test_other_verbs_fail_in_one_sentence(
+    arguments: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments, capsys=capsys)
+    assert code == 1
+    assert message in err.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())
