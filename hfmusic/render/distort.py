@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -16,6 +17,10 @@ import numpy as np
 _CELL = 8  # smooth displacements are computed once per cell and interpolated between
 _MAX_SIDE = 28_000  # cv2.remap reads 32,767 at most, and the warps enlarge
 _USUAL = 0.8413  # P(N(0, 1) < 1): how im3 decides whether to apply an operation
+
+_BYTES = np.arange(256)
+# Quantiles of the normal distribution: a random byte looks its noise up here.
+_NORMAL = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)])
 
 # x and y in, where to look for them out; float32 arrays of any shape
 Warp = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -37,7 +42,7 @@ def distort_camera_primus(image: np.ndarray, rng: np.random.Generator) -> np.nda
     JPEG.
     Here what moves pixels comes first, in one map, then what changes their values. Shading multiplies the picture
     (relief alone would turn filled noteheads into rings, and readers of clean staves read Camera-PrIMuS), noise is
-    Gaussian-like of up to 1.2 % of the range.
+    Gaussian of up to 1.2 % of the range.
 
     Raises:
         ValueError: not a uint8 (H, W) picture of 8 to 28,000 pixels a side.
@@ -115,11 +120,10 @@ def _warp_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     map_x, map_y = _field(size, where)
     map_y += np.float32(shift)
-    for reach_x, reach_y in spread:
-        map_x += _jitter(rng, size, reach_x)
-        map_y += _jitter(rng, size, reach_y)
+    for reach in spread:
+        _jitter(map_x, map_y, rng, reach)
     _chop(map_x, rng.uniform(0, width), float(chop[0]))
-    _chop(map_y, rng.uniform(0, height), float(chop[1]) if height > 100 else 0.0)
+    map_y += np.float32(chop[1])  # rows from the top: a strip of rows anywhere else can be a whole staff line
     return _sample(image, map_x, map_y)
 
 
@@ -173,12 +177,10 @@ def _field(size: tuple[int, int], where: Warp) -> tuple[np.ndarray, np.ndarray]:
     """`where` of every pixel of an (H, W) picture, two float32 arrays, interpolated between cells."""
     rows, columns = (math.ceil(n / _CELL) + 2 for n in size)
     y, x = np.meshgrid((np.arange(rows) - 0.5) * _CELL, (np.arange(columns) - 0.5) * _CELL, indexing="ij")
+    full_size = (columns * _CELL, rows * _CELL)
     inner = (slice(_CELL, _CELL + size[0]), slice(_CELL, _CELL + size[1]))
-    full = [
-        cv2.resize(part.astype(np.float32), (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)[inner]
-        for part in where(x, y)
-    ]
-    return np.ascontiguousarray(full[0]) - np.float32(0.5), np.ascontiguousarray(full[1]) - np.float32(0.5)
+    map_x, map_y = (part.astype(np.float32) - np.float32(0.5) for part in where(x, y))
+    return cv2.resize(map_x, full_size)[inner], cv2.resize(map_y, full_size)[inner]
 
 
 def _sample(image: np.ndarray, map_x: np.ndarray, map_y: np.ndarray) -> np.ndarray:
@@ -216,14 +218,22 @@ def _wave(rng: np.random.Generator, columns: int) -> np.ndarray:
     return (amplitude * np.sin(2 * math.pi / wavelength * np.arange(columns))).astype(np.float32)
 
 
-def _jitter(rng: np.random.Generator, size: tuple[int, int], reach: float) -> np.ndarray:
-    return (rng.integers(-127, 128, size=size, dtype=np.int8)) * np.float32(reach / 127)
+def _jitter(map_x: np.ndarray, map_y: np.ndarray, rng: np.random.Generator, reach: tuple[float, float]) -> None:
+    """Moves every place by up to `reach` pixels across and down, in place: four bits of a random byte each."""
+    random = _bytes(rng, map_x.shape)
+    for places, half, most in ((map_x, _BYTES >> 4, reach[0]), (map_y, _BYTES & 15, reach[1])):
+        cv2.add(places, cv2.LUT(random, ((half / 7.5 - 1) * most).astype(np.float32)), dst=places)
+
+
+def _bytes(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+    """Even random bytes, uint8 (H, W): several times faster than `rng.integers`."""
+    return np.frombuffer(rng.bytes(size[0] * size[1]), np.uint8).reshape(size)
 
 
 def _chop(where: np.ndarray, place: float, amount: float) -> None:
     """Takes out a strip of `amount` pixels at `place`, in place."""
     if amount:
-        where[where > place] += np.float32(amount)
+        where += (where > place) * np.float32(amount)
 
 
 # --- what values become ------------------------------------------------------------------------------------------
@@ -231,15 +241,18 @@ def _chop(where: np.ndarray, place: float, amount: float) -> None:
 
 def _shade(picture: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
     """GraphicsMagick's shade: the picture as a relief under a distant light, times the picture."""
-    scaled = picture.astype(np.float32) * np.float32(1 / 255)
     ones, slope = np.ones(3, np.float32), np.array([-1, 0, 1], np.float32)
-    normal_x = cv2.sepFilter2D(scaled, cv2.CV_32F, slope, ones)
-    normal_y = cv2.sepFilter2D(scaled, cv2.CV_32F, ones, slope)
+    steep_x = cv2.sepFilter2D(picture, cv2.CV_16S, slope, ones)
+    steep_y = cv2.sepFilter2D(picture, cv2.CV_16S, ones, slope)
     around, up = math.radians(azimuth), math.radians(elevation)
-    light = (math.cos(around) * math.cos(up), math.sin(around) * math.cos(up), math.sin(up))
-    length = cv2.sqrt(normal_x * normal_x + normal_y * normal_y + np.float32(4))
-    toward = normal_x * np.float32(light[0]) + normal_y * np.float32(light[1]) + np.float32(2 * light[2])
-    return np.clip(toward / length * scaled * np.float32(255), 0, 255).astype(np.uint8)
+    shaded = cv2.convertScaleAbs(picture, alpha=math.sin(up))  # what lies flat
+    edges = np.flatnonzero(steep_x | steep_y)  # a quarter of the pixels or fewer
+    x, y = (part.ravel()[edges].astype(np.float32) for part in (steep_x, steep_y))
+    toward = x * np.float32(math.cos(around) * math.cos(up)) + y * np.float32(math.sin(around) * math.cos(up))
+    toward += np.float32(2 * 255 * math.sin(up))
+    toward *= picture.ravel()[edges] / np.sqrt(x * x + y * y + np.float32((2 * 255) ** 2))
+    shaded.ravel()[edges] = np.clip(toward, 0, 255).astype(np.uint8)
+    return shaded
 
 
 def _motion_blur(picture: np.ndarray, radius: float, sigma: float, degrees: float) -> np.ndarray:
@@ -258,13 +271,9 @@ def _motion_blur(picture: np.ndarray, radius: float, sigma: float, degrees: floa
 
 
 def _add_noise(picture: np.ndarray, rng: np.random.Generator, deviation: float) -> np.ndarray:
-    """Adds noise of this standard deviation in levels: the sum of two even draws, near enough to a Gaussian."""
-    reach = round(deviation * math.sqrt(1.5))
-    if reach < 1:
-        return picture
-    noise = rng.integers(-reach, reach + 1, size=(2, *picture.shape), dtype=np.int8)
-    total = noise[0].astype(np.int16) + noise[1]
-    return cv2.add(picture, total, dtype=cv2.CV_8U)
+    """Adds Gaussian noise of this standard deviation in levels."""
+    table = np.round(_NORMAL * deviation).astype(np.int16)
+    return cv2.add(picture, cv2.LUT(_bytes(rng, picture.shape), table), dtype=cv2.CV_8U)
 
 
 def _wear_ink(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

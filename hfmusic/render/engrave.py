@@ -250,9 +250,8 @@ def engrave(score: Score | str, style: EngravingStyle | None = None, *, scale: f
 
 def png_bytes(image: np.ndarray) -> bytes:
     """A uint8 (H, W) picture as PNG: 1 bit a pixel where it is black and white only, else 8 bits of grey."""
-    picture = Image.fromarray(image)
-    if not np.any((image != 0) & (image != 255)):
-        picture = picture.convert("1", dither=Image.Dither.NONE)
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=False, compress_level=4)
-    return out.getvalue()
+    bilevel = not np.any((image + np.uint8(1)) & 0xFE)  # 0 and 255 only
+    ok, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_BILEVEL, int(bilevel), cv2.IMWRITE_PNG_COMPRESSION, 4])
+    if not ok:
+        raise ValueError(f"cannot write a PNG of {image.dtype} of shape {image.shape}")
+    return data.tobytes()

@@ -59,7 +59,7 @@ def draw(
     """
     canvas = np.zeros(size, np.uint8)
     pixel = scale / 10
-    for kind, attributes in shapes:
+    for kind, attributes in _with_whole_lines(shapes):
         if not attributes.keys() <= _KNOWN.get(kind, set()):
             raise UnknownShapeError(f"cannot draw <{kind}> with {', '.join(attributes)}")
         if kind == "use":
@@ -76,6 +76,28 @@ def draw(
             cx, cy, rx, ry = (float(attributes[name]) * pixel for name in ("cx", "cy", "rx", "ry"))
             _fill_polygon(canvas, _CIRCLE * (rx, ry) + (cx, cy + down))
     return canvas
+
+
+def _with_whole_lines(shapes: list[Shape]) -> list[Shape]:
+    """The shapes with the pieces of each staff line, one a measure, joined: a third of all shapes."""
+    ends: dict[tuple[str, ...], int] = {}
+    joined: list[Shape] = []
+    for kind, attributes in shapes:
+        line = _LINE.fullmatch(attributes["d"]) if kind == "path" else None
+        if line is None or line[2] != line[4]:
+            joined.append((kind, attributes))
+            continue
+        rest = (line[2], *(f"{name}={value}" for name, value in attributes.items() if name != "d"))
+        before = ends.pop((line[1], *rest), None)
+        if before is None:
+            before = len(joined)
+            joined.append((kind, attributes))
+        else:
+            start = _LINE.fullmatch(joined[before][1]["d"])
+            assert start is not None
+            joined[before] = (kind, {**attributes, "d": f"M{start[1]} {line[2]} L{line[3]} {line[2]}"})
+        ends[(line[3], *rest)] = before
+    return joined
 
 
 def _draw_path(canvas: np.ndarray, attributes: dict[str, str], pixel: float, down: float) -> None:
@@ -104,12 +126,17 @@ def _fill_rectangle(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: flo
     right, bottom = min(canvas.shape[1], math.ceil(x1)), min(canvas.shape[0], math.ceil(y1))
     if left >= right or top >= bottom:
         return
-    columns, rows = np.arange(left, right), np.arange(top, bottom)
-    across = np.minimum(columns + 1, x1) - np.maximum(columns, x0)
-    down = np.minimum(rows + 1, y1) - np.maximum(rows, y0)
-    part = (np.outer(down, across) * 255 + 0.5).astype(np.uint8)
+    part = np.outer(_shares(y0, y1, top, bottom), _shares(x0, x1, left, right))
     target = canvas[top:bottom, left:right]
-    target[:] = cv2.add(target, part)
+    cv2.add(target, (part * 255 + 0.5).astype(np.uint8), dst=target)
+
+
+def _shares(start: float, stop: float, first: int, last: int) -> np.ndarray:
+    """How much of each of the pixels `first` to `last` lies between `start` and `stop`."""
+    shares = np.ones(last - first, np.float32)
+    shares[0] -= max(0.0, start - first)
+    shares[-1] -= max(0.0, last - stop)
+    return shares
 
 
 def _fill_polygon(canvas: np.ndarray, corners: np.ndarray, pen: float = 0.0) -> None:
