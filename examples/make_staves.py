@@ -1,7 +1,7 @@
 """How examples/staves were made: staves of the test split, which no shipped model was trained on, and a genuine one.
 
-    hfmusic build primus --sources rism --variations 8 --generated 13000 --seed 0 --out dist/primus-omr
-    python examples/make_staves.py dist/primus-omr
+hfmusic build primus --sources rism --variations 8 --generated 13000 --seed 0 --out dist/primus-omr
+python examples/make_staves.py dist/primus-omr
 """
 
 from __future__ import annotations
