@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from hfmusic.symbolic.score import (
     Barline,
+    BarlineKind,
     Clef,
     Duration,
     Element,
@@ -252,8 +253,8 @@ class Composer:
             self.elements.append(Barline())
 
     def _barline(self) -> None:
-        kind = self.rng.choices(("single", "double", "repeat-end", "dashed"), (985, 7, 6, 0))[0]
-        self.elements.append(Barline(kind))
+        kinds: tuple[BarlineKind, ...] = ("single", "double", "repeat-end")
+        self.elements.append(Barline(self.rng.choices(kinds, (985, 7, 6))[0]))
 
     def _change(
         self, inner: TimeSignature, pulse: Pulse, seen: list[list[int]]
