@@ -7,3 +7,5 @@ import os
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # before anything of Hugging Face is imported
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Models of tests are tiny: threads gain nothing, and wait for each other where the machine is shared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
