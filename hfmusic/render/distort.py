@@ -277,11 +277,11 @@ def _add_noise(picture: np.ndarray, rng: np.random.Generator, deviation: float) 
 
 
 def _wear_ink(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ink that ran or wore thin (by up to half a pixel) and faded in patches."""
-    choice = rng.random()
-    if choice < 0.5:
+    """Ink that ran or wore thin (by up to half a pixel) and faded in patches; staff lines stay, if only just."""
+    if rng.random() < 0.5:
         soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.2)).astype(np.float32)
-        middle = rng.uniform(100, 190)  # above 128 the ink runs, below it thins
+        lines = np.sort(np.median(soft, axis=1))[4]  # the fifth darkest row: as dark as the faintest staff line
+        middle = max(rng.uniform(100, 190), min(lines + 10, 200))  # above 128 the ink runs, below it thins
         image = np.clip((soft - middle) * rng.uniform(2, 5) + 128, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         faded = _clouds(image.shape, rng, cell=24)

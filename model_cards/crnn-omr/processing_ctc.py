@@ -1,0 +1,225 @@
+"""Both ends of a CTC model: pictures (and texts) to tensors, logits to tokens with their place and confidence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BatchFeature, ProcessorMixin
+from transformers.utils import cached_file
+
+from .bigram import BigramModel
+from .ctc_decoding import DecodedSequence, beam_decode, greedy_decode
+from .image_processing_staff import Picture, StaffImageProcessor
+from .tokenization_ctc import CTCTokenizer
+
+_LANGUAGE_MODEL = "language_model.safetensors"
+
+
+@dataclass(frozen=True)
+class CTCResult:
+    """What was read on one staff. `tokens`, `ids`, `confidences` (0..1), `spans` and `frames` have one entry a symbol.
+
+    `spans` are (left, right) in pixels of the picture that was given; `frames` (first, last + 1) of the logits. CTC
+    says where a symbol was recognised, which is on it or a little after. `score` is the decoder's logarithm.
+    """
+
+    tokens: list[str]
+    ids: list[int]
+    confidences: list[float]
+    spans: list[tuple[float, float]]
+    frames: list[tuple[int, int]]
+    score: float
+
+
+class CTCProcessor(ProcessorMixin):
+    """Image processor, tokenizer and decoder of a CTC model. `language_model`, a `BigramModel`, is saved with them.
+
+    Args:
+        beam_width, lm_weight, length_bonus: of method "beam", see `beam_decode`.
+    """
+
+    _auto_class = "AutoProcessor"
+
+    def __init__(
+        self,
+        image_processor: StaffImageProcessor,
+        tokenizer: CTCTokenizer,
+        beam_width: int = 8,
+        lm_weight: float = 0.3,
+        length_bonus: float = 0.0,
+    ) -> None:
+        super().__init__(image_processor, tokenizer)
+        self.beam_width, self.lm_weight, self.length_bonus = beam_width, lm_weight, length_bonus
+        self.language_model: BigramModel | None = None
+
+    @property
+    def encoding(self) -> str:
+        """What the tokens are: "semantic" or "agnostic"."""
+        return self.tokenizer.encoding
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return list(self.image_processor.model_input_names)
+
+    def __call__(
+        self,
+        images: Picture | Sequence[Picture] | None = None,
+        text: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
+        return_tensors: str | None = None,
+        **_: Any,
+    ) -> BatchFeature:
+        """Pictures, their texts, or both.
+
+        Returns:
+            `input_features`, `attention_mask` and `geometry` of the pictures (see `StaffImageProcessor.preprocess`)
+            and `labels` int64 (B, L), padded with -100, of the texts: the arguments of `CRNNForCTC.forward`.
+
+        Raises:
+            ValueError: neither given, not as many of both, a bad picture, or a token outside the vocabulary.
+        """
+        if images is None and text is None:
+            raise ValueError("give images, text or both, got neither")
+        data: dict[str, Any] = {}
+        if images is not None:
+            data.update(self.image_processor.preprocess(images))
+        if text is not None:
+            data["labels"] = self.tokenizer.labels([text] if isinstance(text, str) else text)
+        sizes = {name: len(data[name]) for name in ("input_features", "labels") if name in data}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"images and text must be as many, got {sizes['input_features']} and {sizes['labels']}")
+        return BatchFeature(data, tensor_type=return_tensors)
+
+    def decode(
+        self,
+        outputs: Any,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        lengths: Sequence[int] | torch.Tensor | None = None,
+        method: str = "greedy",
+        **options: Any,
+    ) -> list[CTCResult]:
+        """Logits to tokens.
+
+        Args:
+            outputs: what the model returned, or its `logits` (B, T, V+1), tensor or array.
+            inputs: what this processor returned: real lengths and where columns lie in the picture. Without it all
+                frames (or `lengths`) are read, and `spans` are frames.
+            lengths: real frames of each item, instead of `inputs`' mask.
+            method: "greedy", or "beam": prefix beam search, with `language_model` if there is one.
+            options: for "beam": `beam_width`, `lm_weight`, `length_bonus`, `min_log_prob`, `language_model`.
+
+        Raises:
+            ValueError: another method, or shapes that do not fit.
+        """
+        if method not in ("greedy", "beam"):
+            raise ValueError(f'method must be "greedy" or "beam", got {method!r}')
+        if method == "greedy" and options:
+            raise ValueError(f"greedy decoding has no options, got {', '.join(options)}")
+        log_probs = _log_probs(getattr(outputs, "logits", outputs))
+        if log_probs.shape[2] != self.tokenizer.blank_id + 1:
+            raise ValueError(f"logits must be (B, T, {self.tokenizer.blank_id + 1}), got {log_probs.shape}")
+        if lengths is None:
+            lengths = _lengths(outputs, inputs, log_probs.shape[:2])
+        if len(lengths) != len(log_probs):
+            raise ValueError(f"lengths must be {len(log_probs)}, one an item, got {len(lengths)}")
+        places = _Places(inputs, log_probs.shape[1])
+        results = []
+        for item, length in enumerate(lengths):
+            real = log_probs[item, : int(length)]
+            found = greedy_decode(real) if method == "greedy" else self._beam(real, options)
+            results.append(self._result(found, places.pixels(item, found.spans)))
+        return results
+
+    def _beam(self, log_probs: np.ndarray, options: dict[str, Any]) -> DecodedSequence:
+        names = ("beam_width", "lm_weight", "length_bonus", "language_model")
+        return beam_decode(log_probs, **{**{name: getattr(self, name) for name in names}, **options})
+
+    def _result(self, found: DecodedSequence, spans: list[tuple[float, float]]) -> CTCResult:
+        tokens = [self.tokenizer.tokens[index] for index in found.ids]
+        return CTCResult(tokens, found.ids, found.confidences, spans, found.spans, found.score)
+
+    def batch_decode(self, *args: Any, **kwargs: Any) -> list[CTCResult]:
+        """The same as `decode`, which takes batches."""
+        return self.decode(*args, **kwargs)
+
+    def fit_language_model(self, texts: Sequence[str | Sequence[str]]) -> BigramModel:
+        """Learn which token follows which from training texts, for method "beam"."""
+        encoded = (self.tokenizer.encode_tokens(text) for text in texts)
+        self.language_model = BigramModel.fit(encoded, self.tokenizer.blank_id)
+        return self.language_model
+
+    def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
+        """As transformers' processors; the language model goes beside."""
+        if push_to_hub and self.language_model is not None:
+            raise ValueError("save to a folder and upload that: push_to_hub would leave the language model behind")
+        files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        path = os.path.join(save_directory, _LANGUAGE_MODEL)
+        if self.language_model is not None:
+            self.language_model.save(path)
+            files = [*files, path]
+        elif os.path.exists(path):
+            os.remove(path)  # of an earlier save
+        return files
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> CTCProcessor:  # type: ignore[override]
+        processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        hub = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+        path = cached_file(pretrained_model_name_or_path, _LANGUAGE_MODEL, **_IF_THERE, **hub)
+        if path is not None:
+            processor.language_model = BigramModel.load(path)
+        return processor
+
+
+_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+_IF_THERE: dict[str, Any] = {
+    "_raise_exceptions_for_missing_entries": False,
+    "_raise_exceptions_for_connection_errors": False,
+    "_raise_exceptions_for_gated_repo": False,
+}
+
+
+def make_processor(tokens: Sequence[str], *, encoding: str | None = None, **image_options: Any) -> CTCProcessor:
+    """A processor for a vocabulary; `image_options` as `StaffImageProcessor` takes them."""
+    return CTCProcessor(StaffImageProcessor(**image_options), CTCTokenizer(tokens=tokens, encoding=encoding))
+
+
+def _log_probs(logits: Any) -> np.ndarray:
+    """float32 (B, T, V+1)."""
+    tensor = torch.as_tensor(logits)
+    if tensor.ndim != 3:
+        raise ValueError(f"logits must be (B, T, V+1), got {tuple(tensor.shape)}")
+    return tensor.detach().float().log_softmax(-1).cpu().numpy()
+
+
+def _lengths(outputs: Any, inputs: Mapping[str, Any] | None, shape: tuple[int, ...]) -> Sequence[int]:
+    known = getattr(outputs, "output_lengths", None)
+    if known is not None:
+        return [int(length) for length in known]
+    batch, frames = shape
+    if inputs is None:
+        return [frames] * batch
+    real = np.asarray(inputs["attention_mask"]).sum(axis=1)
+    return [min(frames, int(columns) // _stride(inputs, frames)) for columns in real]
+
+
+def _stride(inputs: Mapping[str, Any], frames: int) -> int:
+    """Input columns a frame: exact for inputs whose width is a multiple of it, as `pad_multiple` makes them."""
+    return max(1, inputs["attention_mask"].shape[1] // max(1, frames))
+
+
+class _Places:
+    """Where frames lie in the pictures of `inputs`; without them, the frames themselves."""
+
+    def __init__(self, inputs: Mapping[str, Any] | None, frames: int) -> None:
+        self.geometry = None if inputs is None or "geometry" not in inputs else np.asarray(inputs["geometry"], float)
+        self.stride = 1 if inputs is None else _stride(inputs, frames)
+
+    def pixels(self, item: int, frames: list[tuple[int, int]]) -> list[tuple[float, float]]:
+        scale, offset = (1.0, 0.0) if self.geometry is None else self.geometry[item]
+        return [tuple(float(frame * self.stride / scale + offset) for frame in span) for span in frames]  # type: ignore[misc]
