@@ -33,7 +33,7 @@ class StaffFeatures:
 
 
 def staff_features(
-    image: np.ndarray, *, height: int = 256, mode: str = "height", staff_space: float = 7.0, max_width: int = 4096
+    image: np.ndarray, *, height: int = 256, mode: str = "height", staff_space: float = 7.0, max_width: int = 16384
 ) -> StaffFeatures:
     """A grey staff picture, uint8 (H, W), 255 = paper, as model input.
 

@@ -32,7 +32,7 @@ class StaffImageProcessor(BaseImageProcessor):
         height: int = 256,
         mode: str = "height",
         staff_space: float = 7.0,
-        max_width: int = 4096,
+        max_width: int = 16384,
         pad_multiple: int = 8,
         **kwargs: Any,
     ) -> None:
