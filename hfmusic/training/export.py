@@ -52,7 +52,10 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     """
     tokens = load_vocabulary(config.vocabulary).tokens
     if config.initial is not None:
-        model = CRNNForCTC.from_pretrained(config.initial)
+        try:
+            model = CRNNForCTC.from_pretrained(config.initial)
+        except OSError as error:
+            raise ValueError(f"initial must be a model folder or a Hub name, got {config.initial!r}") from error
         if "dropout" in config.model:
             set_dropout(model, config.model["dropout"])
         if model.config.vocab_size != len(tokens):

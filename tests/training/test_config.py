@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 
 from hfmusic.training.config import RECIPES, load_recipe
 from hfmusic.training.export import build_model
+
+SHIPPED = Path(__file__).parents[2] / "model_cards" / "crnn-omr"
 
 
 def write(folder: Path, **raw: Any) -> Path:
@@ -85,7 +88,7 @@ def test_an_override_must_lead_somewhere(tmp_path: Path, override: str) -> None:
 
 
 def test_no_such_recipe_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match="one of crnn_omr, crnn_paper, got 'crnn_best'"):
+    with pytest.raises(ValueError, match="one of crnn_omr, crnn_omr_stage2, crnn_paper, got 'crnn_best'"):
         load_recipe("crnn_best")
 
 
@@ -103,9 +106,17 @@ def test_a_recipe_is_a_mapping(tmp_path: Path) -> None:
 def test_recipes_that_come_along_build_their_models(name: str) -> None:
     config = load_recipe(name)
     assert config.name == name
+    if config.initial is not None:  # a second stage goes on from what the first left: here, from the shipped model
+        config = replace(config, initial=str(SHIPPED))
     built = build_model(config)
     assert built.config.vocab_size == 1781 and built.config.input_height == config.processor["height"]
     assert built.config.width_stride in (2, 4)
+
+
+def test_a_first_stage_that_is_not_there_is_one_sentence() -> None:
+    config = replace(load_recipe("crnn_omr_stage2"), initial="runs/none/model")
+    with pytest.raises(ValueError, match="initial must be a model folder or a Hub name, got 'runs/none/model'"):
+        build_model(config)
 
 
 def test_the_papers_recipe_is_the_papers_network() -> None:
