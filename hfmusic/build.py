@@ -16,6 +16,7 @@ from typing import Any
 from hfmusic.data.primus import ENCODINGS, SPLITS, PrimusSettings, plan_shards, write_plan
 from hfmusic.data.primus_rows import PrimusRows
 from hfmusic.data.shards import Shard, ShardReport, write_shards
+from hfmusic.files import write_atomic
 
 STATE = ".build"  # the plan and what is unfinished; gone when the build is done
 # A row's bytes depend on these packages; a build is not continued with others.
@@ -214,9 +215,7 @@ def card(summary: dict[str, Any], settings: PrimusSettings) -> str:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".json.tmp")
-    partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 _CARD = """---

@@ -36,6 +36,7 @@ from hfmusic.data.primus_rows import item_rng, pack_score
 from hfmusic.data.shards import Row, Shard
 from hfmusic.data.splits import split_of
 from hfmusic.data.vary import vary
+from hfmusic.files import write_atomic
 from hfmusic.symbolic.agnostic import write_agnostic
 from hfmusic.symbolic.score import NotationError, Score
 from hfmusic.symbolic.semantic import semantic_text, split_tokens, write_semantic
@@ -228,9 +229,7 @@ def write_plan(settings: PrimusSettings, folder: Path) -> dict[str, Any]:
             offsets = sorted((order, offset) for part, order, offset in kept.values() if part == split)
             plan["shards"] += _write_shard_plans(split, offsets, file, folder, settings)
     candidates.unlink()
-    partial = folder / "plan.json.tmp"
-    partial.write_text(json.dumps(plan), encoding="utf-8")
-    partial.replace(folder / "plan.json")
+    write_atomic(folder / "plan.json", json.dumps(plan))
     return plan
 
 

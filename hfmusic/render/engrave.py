@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 FONTS = ("Leipzig", "Bravura", "Gootville", "Leland", "Petaluma")
 # PrIMuS used the first three, about 7:2:3 in the converter's samples.
 FONT_SHARES = (0.4, 0.2, 0.2, 0.15, 0.05)
-SPACE_PIXELS = 18  # Verovio's default unit 9 at scale 100
 MAX_PIXELS = 40_000_000
 
 
