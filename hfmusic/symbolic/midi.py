@@ -121,7 +121,12 @@ def _fits_midi(meter: TimeSignature) -> bool:
     return meter.numerator < 256 and meter.denominator & (meter.denominator - 1) == 0
 
 
-def _open(data: bytes) -> mido.MidiFile:
+def open_midi(data: bytes) -> mido.MidiFile:
+    """A standard MIDI file as mido has it.
+
+    Raises:
+        ValueError: bytes that are no standard MIDI file, or one timed in SMPTE frames.
+    """
     try:
         file = mido.MidiFile(file=io.BytesIO(data))
     except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
@@ -159,7 +164,7 @@ def midi_note_events(data: bytes) -> list[NoteEvent]:
     Raises:
         ValueError: bytes that are no standard MIDI file, or one timed in SMPTE frames.
     """
-    return [NoteEvent(float(on), float(off), pitch, vel) for on, off, pitch, vel in _timed_notes(_open(data))]
+    return [NoteEvent(float(on), float(off), pitch, vel) for on, off, pitch, vel in _timed_notes(open_midi(data))]
 
 
 def read_midi(data: bytes) -> Score:
@@ -172,7 +177,7 @@ def read_midi(data: bytes) -> Score:
         ValueError: see `midi_note_events`.
         NotationError: "chord" where notes overlap, "rhythm" for a time that is no multiple of a 128th note.
     """
-    file = _open(data)
+    file = open_midi(data)
     end = Fraction(0)
     signs: list[tuple[Fraction, Element]] = []
     for track in file.tracks:

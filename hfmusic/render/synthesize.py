@@ -1,0 +1,191 @@
+"""MIDI and scores played by FluidSynth in this process: `with Synthesizer(shipped_font()) as s: sound = s.play(midi)`.
+
+A font is loaded once and plays many files. What is heard is what the `fluidsynth` command gives (its default gain,
+reverb and chorus), in float32 and mono, without that command's long silence at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import mido
+import numpy as np
+
+from hfmusic.symbolic.midi import open_midi, write_midi
+from hfmusic.symbolic.score import Score
+
+from .fluid import BLOCK, FluidSynth
+from .soundfonts import find_font, find_fonts, shipped_font
+
+__all__ = ["SAMPLING_RATE", "Synthesizer", "find_font", "find_fonts", "play_score", "shipped_font", "trim_release"]
+
+SAMPLING_RATE = 22050
+TAIL_DECIBELS = 60.0  # below the peak: where a tail ends
+TAIL_SECONDS = 3.0  # the longest tail
+_FADE_SECONDS = 0.01  # of a tail that is cut before it is silent
+_LONGEST_SECONDS = 3600.0
+_PERCUSSION = 9
+
+
+class Synthesizer:
+    """One program of one font.
+
+    Args:
+        font: a .sf2 or .sf3 file, a folder of single programs (000.sf3 ...), or the name of a font that is here
+            (see `find_font`).
+        program: General MIDI program from 0, in bank 0; None takes the first preset of the font.
+        sampling_rate: Hz, 8,000 to 96,000.
+        reverb, chorus: FluidSynth's own, which its command has on.
+        gain: volume, 0 to 10; that of the command.
+
+    Raises:
+        ValueError: FluidSynth is not installed, the font cannot be found or read, or it lacks the program.
+    """
+
+    def __init__(
+        self,
+        font: str | Path,
+        *,
+        program: int | None = 0,
+        sampling_rate: int = SAMPLING_RATE,
+        reverb: bool = True,
+        gain: float = 0.2,
+        chorus: bool = True,
+    ) -> None:
+        if not 8000 <= sampling_rate <= 96000:
+            raise ValueError(f"sampling_rate must be 8,000 to 96,000 Hz, got {sampling_rate}")
+        if not 0 < gain <= 10:
+            raise ValueError(f"gain must be above 0 and at most 10, got {gain}")
+        if program is not None and not 0 <= program <= 127:
+            raise ValueError(f"program must be 0 to 127, got {program}")
+        self.font, self.sampling_rate = find_font(font, program or 0), sampling_rate
+        self._reverb, self._chorus, self._gain = reverb, chorus, gain
+        self._synth = FluidSynth(
+            self.font, program, sampling_rate=sampling_rate, gain=gain, reverb=reverb, chorus=chorus
+        )
+        self.program = self._synth.program
+
+    def play(
+        self, midi: bytes, *, reverb: bool | None = None, gain: float | None = None, trim: bool = True
+    ) -> np.ndarray:
+        """A standard MIDI file as sound, float32 (n,) in -1..1, mono: the mean of both sides.
+
+        All tracks and channels sound with the synthesizer's program, at the file's tempo; percussion (channel 10) and
+        program changes are left out. Events begin with FluidSynth's blocks of 64 frames, at most half a block (1.5 ms)
+        from where they belong. The same file gives the same samples, whatever was played before.
+
+        Args:
+            reverb, gain: for this file only.
+            trim: see `trim_release`; otherwise the tail goes on for TAIL_SECONDS.
+
+        Raises:
+            ValueError: no MIDI file, or one that lasts longer than an hour.
+        """
+        events, end = _timed_messages(midi)
+        self._synth.reset()
+        self._synth.switch(
+            reverb=self._reverb if reverb is None else reverb,
+            chorus=self._chorus,
+            gain=self._gain if gain is None else gain,
+        )
+        sides = np.zeros((2, self._blocks(end) + self._blocks(TAIL_SECONDS)), np.float32)
+        now = 0
+        for event in events:
+            start = round(event.seconds * self.sampling_rate / BLOCK) * BLOCK
+            if start > now:
+                self._synth.render(sides[0, now:start], sides[1, now:start])
+                now = start
+            self._synth.send(event.kind, event.channel, event.first, event.second)
+        self._synth.render(sides[0, now:], sides[1, now:])
+        sound = np.clip((sides[0] + sides[1]) * np.float32(0.5), -1, 1)
+        return trim_release(sound, end, self.sampling_rate) if trim else sound
+
+    def _blocks(self, seconds: float) -> int:
+        """Frames of whole blocks that hold so many seconds."""
+        return int(-(-seconds * self.sampling_rate // BLOCK)) * BLOCK
+
+    def close(self) -> None:
+        """Free the font. The synthesizer plays no more."""
+        self._synth.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def play_score(score: Score, font: str | Path | None = None, *, program: int = 0) -> np.ndarray:
+    """A score as sound at 22,050 Hz, see `Synthesizer.play`; without a font, the shipped piano."""
+    with Synthesizer(font or shipped_font(), program=program) as synthesizer:
+        return synthesizer.play(write_midi(score))
+
+
+def trim_release(
+    sound: np.ndarray,
+    end_seconds: float,
+    sampling_rate: int = SAMPLING_RATE,
+    *,
+    decibels: float = TAIL_DECIBELS,
+    longest: float = TAIL_SECONDS,
+) -> np.ndarray:
+    """The sound without the silence after it, never shorter than the music.
+
+    It ends with the last sample that is less than `decibels` below the peak, but no earlier than `end_seconds`, where
+    the music ends on paper (rests at the end stay), and no later than `longest` seconds after that. A tail that is cut
+    while it sounds fades over its last 10 ms.
+
+    Args:
+        sound: float32 (n,). Padded with zeros where it ends before `end_seconds`.
+    """
+    least = int(np.ceil(end_seconds * sampling_rate))
+    most = least + int(longest * sampling_rate)
+    peak = float(np.abs(sound).max(initial=0.0))
+    loud = np.flatnonzero(np.abs(sound) > peak * 10 ** (-decibels / 20))
+    heard = int(loud[-1]) + 1 if len(loud) else 0
+    if least >= len(sound):
+        return np.pad(sound, (0, least - len(sound)))
+    kept = sound[: min(max(least, heard), most)].copy()
+    fade = min(int(_FADE_SECONDS * sampling_rate), len(kept) - least)
+    if heard > len(kept) and fade > 0:
+        kept[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What FluidSynth is told, and when. `first` and `second`: the data bytes; the pitch wheel counts from 0."""
+
+    seconds: float
+    kind: str
+    channel: int
+    first: int
+    second: int
+
+
+def _timed_messages(midi: bytes) -> tuple[list[_Message], float]:
+    """The messages of a MIDI file that sound, in order, and the second where its longest track ends."""
+    file = open_midi(midi)
+    if file.type == 2:
+        raise ValueError("a MIDI file of type 2 holds several pieces: give them one by one")
+    messages, now = [], 0.0
+    for message in file:
+        now += message.time
+        if now > _LONGEST_SECONDS:
+            raise ValueError(f"the MIDI file lasts longer than {_LONGEST_SECONDS:.0f} s")
+        messages += [_Message(now, *told) for told in _told(message)]
+    return messages, now
+
+
+def _told(message: mido.Message | mido.MetaMessage) -> Iterator[tuple[str, int, int, int]]:
+    if message.is_meta or getattr(message, "channel", _PERCUSSION) == _PERCUSSION:
+        return
+    if message.type in ("note_on", "note_off"):
+        yield message.type, message.channel, message.note, message.velocity
+    elif message.type == "control_change" and message.control not in (0, 32):  # banks belong to programs
+        yield message.type, message.channel, message.control, message.value
+    elif message.type == "pitchwheel":
+        yield message.type, message.channel, message.pitch + 8192, 0
