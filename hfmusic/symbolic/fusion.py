@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from .score import Element, NotationError, Note, Rest
-from .semantic import read_semantic
+from .score import Note, Rest
+from .semantic import element_of
 
 # (match, mismatch, gap) that the group's papers try
 PARAMETERS = ((2.0, -1.0, -1.0), (10.0, 5.0, -2.0), (20.0, 10.0, -4.0), (5.0, 2.0, -1.0))
@@ -203,20 +202,10 @@ def _equal(a: Sequence[object], b: Sequence[object]) -> np.ndarray:
 def _parts(token: str) -> tuple[str, int | None, object]:
     """Kind, sounding pitch and duration: what two tokens may share."""
     kind = token.partition("-")[0]
-    element = _element(token)
+    element = element_of(token)
     if isinstance(element, Note):
         return kind, element.pitch.midi, element.duration
     return kind, None, element.duration if isinstance(element, Rest) else None
-
-
-@lru_cache(maxsize=4096)
-def _element(token: str) -> Element | None:
-    """What a semantic token stands for; None for others."""
-    try:
-        elements = read_semantic([token], repair=True).elements
-    except NotationError:
-        return None
-    return elements[0] if elements else None
 
 
 def _decide(
@@ -257,7 +246,7 @@ def _weights(token: str, config: FusionConfig) -> tuple[float, float]:
 
 def _difference(one: str, other: str) -> str | None:
     """How two note tokens of the same sound differ: "spelling" or "fermata"; None for all others."""
-    left, right = _element(one), _element(other)
+    left, right = element_of(one), element_of(other)
     if not (isinstance(left, Note) and isinstance(right, Note)) or left.grace or right.grace:
         return None
     if left.pitch.midi != right.pitch.midi or left.duration != right.duration:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from .score import (
     FIGURES,
@@ -94,6 +95,19 @@ def read_semantic(text_or_tokens: str | Sequence[str], *, repair: bool = False) 
         elif not repair:
             raise NotationError("tie", f"no note follows the tie after element {index}")
     return Score(tuple(elements))
+
+
+@lru_cache(maxsize=4096)
+def element_of(token: str) -> Element | None:
+    """What one token stands for; None for a `tie` and for what the grammar lacks.
+
+    >>> element_of("rest-half."), element_of("tie")
+    (Rest(duration=Duration(figure='half', dots=1), fermata=False, tuplet=None), None)
+    """
+    try:
+        return _read_element(token, 0)
+    except NotationError:
+        return None
 
 
 def _tie_start(elements: list[Element]) -> int | None:
