@@ -51,10 +51,10 @@ def one_by_one(model: str, staves: list[Stave]) -> Measured:
 
     loaded = load(model)
     memory = peak_mebibytes()
-    transcribe(decode_picture(staves[0].image), loaded)
+    transcribe(decode_picture(staves[0].encoded), loaded)
     start = time.process_time()
     for stave in staves:
-        transcribe(decode_picture(stave.image), loaded)
+        transcribe(decode_picture(stave.encoded), loaded)
     return Measured(1000 * (time.process_time() - start) / len(staves), memory, peak_mebibytes())
 
 
@@ -75,7 +75,7 @@ def one_process_a_file(model: str, staves: list[Stave]) -> Measured:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         for number, stave in enumerate(staves):
             picture = Path(folder) / f"{number}.png"
-            picture.write_bytes(stave.image)
+            picture.write_bytes(stave.encoded)
             command = [sys.executable, "-m", "hfmusic", "transcribe", str(picture), "--model", model]
             subprocess.run([*command, "--format", "semantic", "-o", folder], check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

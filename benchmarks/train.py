@@ -121,7 +121,7 @@ def plain_ways(training: Training, data: str, split: str) -> list[Way]:
     pictures: dict[int, bytes] = {}
     for stave in read_staves(data, split=split):
         if stave.id in wanted:
-            pictures[wanted[stave.id]] = stave.image
+            pictures[wanted[stave.id]] = stave.encoded
         if len(pictures) == len(wanted):
             break
     extract = training.built.extract

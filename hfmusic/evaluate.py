@@ -44,7 +44,7 @@ def evaluate(
     data: str | Path,
     *,
     split: str = "test",
-    image: str = "image",
+    image: str | None = None,
     n: int | None = None,
     out: str | Path | None = None,
     seed: int = 0,
@@ -55,9 +55,9 @@ def evaluate(
 
     Args:
         model: a name or path as `hfmusic.load` takes, or what it returned.
-        data: a dataset folder of Parquet files, or of pairs (`ID.png` + `ID.semantic`, flat or in folders).
+        data: a dataset folder of Parquet files, or of pairs (`ID.png` or `ID.flac`, and `ID.semantic`).
         split: of a dataset; pairs have none and are all read.
-        image: "image" (clean) or "distorted".
+        image: "image" (clean), "distorted" or "audio". None: "image", or "audio" for a model that only hears.
         n: measure only so many staves, drawn with `seed`.
         out: a `metrics.json` to write; numbers of other data in it are kept, of the same data replaced.
         method: "greedy" or "beam".
@@ -74,9 +74,12 @@ def evaluate(
     from hfmusic.hub import load
 
     loaded = load(str(model)) if isinstance(model, str | Path) else model
+    image = image or ("image" if "image" in loaded.processor.modalities else "audio")
     total = sum(chunk.count for chunk in stave_chunks(data, split=split, image=image, encoding=_encoding(loaded)))
     staves = read_staves(data, split=split, image=image, encoding=_encoding(loaded), n=n, seed=seed)
-    readings = read_all(loaded, staves, method=method, batch_size=batch_size, total=min(total, n or total))
+    modality = "audio" if image == "audio" else "image"
+    total_read = min(total, n or total)
+    readings = read_all(loaded, staves, method=method, batch_size=batch_size, total=total_read, modality=modality)
     about = {
         "dataset": Path(data).resolve().name,
         "split": split,
@@ -102,9 +105,15 @@ def evaluate(
 
 
 def read_all(
-    loaded: Loaded, staves: Iterator[Stave] | Sequence[Stave], *, method: str, batch_size: int, total: int | None = None
+    loaded: Loaded,
+    staves: Iterator[Stave] | Sequence[Stave],
+    *,
+    method: str,
+    batch_size: int,
+    total: int | None = None,
+    modality: str = "image",
 ) -> Readings:
-    """Read staves in batches of similar width; memory holds `CHUNK` pictures at a time."""
+    """Read staves in batches of similar width; memory holds `CHUNK` pictures or sounds at a time."""
     from tqdm.auto import tqdm
 
     readings = Readings([], [], [], {})
@@ -112,27 +121,27 @@ def read_all(
     for stave in tqdm(staves, total=total, desc="reading", unit="staff"):
         waiting.append(stave)
         if len(waiting) == CHUNK:
-            _read_chunk(loaded, waiting, readings, method, batch_size)
+            _read_chunk(loaded, waiting, readings, method, batch_size, modality)
             waiting = []
     if waiting:
-        _read_chunk(loaded, waiting, readings, method, batch_size)
+        _read_chunk(loaded, waiting, readings, method, batch_size, modality)
     return readings
 
 
-def _read_chunk(loaded: Loaded, staves: list[Stave], readings: Readings, method: str, batch_size: int) -> None:
-    from hfmusic.models.image_reading import decode_picture
-
+def _read_chunk(
+    loaded: Loaded, staves: list[Stave], readings: Readings, method: str, batch_size: int, modality: str
+) -> None:
     found: dict[int, list[str]] = {}
     features: dict[int, Any] = {}
     for row, stave in enumerate(staves):
         try:
-            features[row] = loaded.processor(images=decode_picture(stave.image, stave.id), return_tensors="pt")
+            features[row] = _inputs(loaded, stave, modality)
         except ValueError as error:
             readings.failures[stave.id] = str(error)
     order = sorted(features, key=lambda row: features[row]["input_features"].shape[-1])
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        tokens = _read_batch(loaded, [features[row] for row in rows], method)
+        tokens = _read_batch(loaded, [features[row] for row in rows], method, modality)
         found.update(zip(rows, tokens, strict=True))
     for row, stave in enumerate(staves):
         readings.ids.append(stave.id)
@@ -140,7 +149,18 @@ def _read_chunk(loaded: Loaded, staves: list[Stave], readings: Readings, method:
         readings.predictions.append(found.get(row, []))
 
 
-def _read_batch(loaded: Loaded, inputs: list[Any], method: str) -> list[list[str]]:
+def _inputs(loaded: Loaded, stave: Stave, modality: str) -> Any:
+    """A stave's picture or sound as the model takes it."""
+    from hfmusic.models.audio_reading import open_sound
+    from hfmusic.models.image_reading import decode_picture
+
+    if modality == "image":
+        return loaded.processor(images=decode_picture(stave.encoded, stave.id), return_tensors="pt")
+    rate = loaded.processor.feature_extractor.sampling_rate
+    return loaded.processor(audio=open_sound(stave.encoded, sampling_rate=rate, name=stave.id), return_tensors="pt")
+
+
+def _read_batch(loaded: Loaded, inputs: list[Any], method: str, modality: str) -> list[list[str]]:
     """Tokens of staves already processed one by one: padded here, so that each picture is processed once."""
     import torch
 
@@ -153,7 +173,7 @@ def _read_batch(loaded: Loaded, inputs: list[Any], method: str) -> list[list[str
         mask[row, :width] = one["attention_mask"][0]
     device = next(network.parameters()).device
     with torch.inference_mode():
-        logits = network(features.to(device), attention_mask=mask.to(device)).logits.cpu()
+        logits = network(features.to(device), attention_mask=mask.to(device), modality=modality).logits.cpu()
     return [list(result.tokens) for result in processor.decode(logits, {"attention_mask": mask}, method=method)]
 
 

@@ -31,7 +31,7 @@ class Says(nn.Module):
         self.name_or_path = "says"
         self.widths: list[tuple[int, ...]] = []
 
-    def forward(self, features: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+    def forward(self, features: torch.Tensor, attention_mask: torch.Tensor, modality: str) -> Any:
         self.widths.append(tuple(attention_mask.sum(1).tolist()))
         logits = torch.zeros(len(features), features.shape[-1] // 2, len(TOKENS) + 1)
         logits[:, :, -1] = 10.0

@@ -16,6 +16,7 @@ class BucketedBatches:
     Args:
         widths: width of each item, any unit, shape (n,).
         groups: items of each group, one index array a group; a group may be drawn from more or less often.
+        kinds: what each group's items are; a batch holds items of one kind. None: all of one.
         repeats: times each item of a group is seen in an epoch, one a group; 0.5 takes a random half each epoch.
         batch_size: items a batch; an epoch's last batch may be smaller.
         mega_batches: batches a mega-bucket: more means less padding and less random batches; 1 turns buckets off.
@@ -27,6 +28,7 @@ class BucketedBatches:
         groups: Sequence[np.ndarray],
         repeats: Sequence[float],
         *,
+        kinds: Sequence[str] | None = None,
         batch_size: int,
         mega_batches: int = 50,
         seed: int = 0,
@@ -36,6 +38,9 @@ class BucketedBatches:
         self.widths = np.asarray(widths)
         self.groups, self.repeats = [np.asarray(group) for group in groups], list(repeats)
         self.batch_size, self.mega_batches, self.seed = batch_size, mega_batches, seed
+        kinds = list(kinds) if kinds is not None else [""] * len(self.groups)
+        members = {kind: [place for place, own in enumerate(kinds) if own == kind] for kind in dict.fromkeys(kinds)}
+        self.parts = list(members.values())
         self.items_per_epoch = sum(self._count(*pair) for pair in zip(self.groups, self.repeats, strict=True))
         if self.items_per_epoch < 1:
             raise ValueError(f"nothing to train on: groups of {[len(group) for group in self.groups]} items")
@@ -46,14 +51,19 @@ class BucketedBatches:
 
     def __len__(self) -> int:
         """Batches in every epoch."""
-        return -(-self.items_per_epoch // self.batch_size)
+        counts = [sum(self._count(self.groups[place], self.repeats[place]) for place in part) for part in self.parts]
+        return sum(-(-count // self.batch_size) for count in counts)
 
     def epoch(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch, each an array of item indices."""
         rng = np.random.default_rng([self.seed, epoch])
-        items = rng.permutation(
-            np.concatenate([self._draw(*pair, rng) for pair in zip(self.groups, self.repeats, strict=True)])
-        )
+        batches: list[np.ndarray] = []
+        for part in self.parts:
+            drawn = [self._draw(self.groups[place], self.repeats[place], rng) for place in part]
+            batches += self._bucketed(rng.permutation(np.concatenate(drawn)))
+        return [batches[index] for index in rng.permutation(len(batches))]
+
+    def _bucketed(self, items: np.ndarray) -> list[np.ndarray]:
         mega = self.batch_size * self.mega_batches
         batches: list[np.ndarray] = []
         for start in range(0, len(items), mega):
@@ -61,7 +71,7 @@ class BucketedBatches:
             if self.mega_batches > 1:
                 bucket = bucket[np.argsort(self.widths[bucket], kind="stable")]
             batches += [bucket[at : at + self.batch_size] for at in range(0, len(bucket), self.batch_size)]
-        return [batches[index] for index in rng.permutation(len(batches))]
+        return batches
 
     def _draw(self, group: np.ndarray, repeats: float, rng: np.random.Generator) -> np.ndarray:
         count = self._count(group, repeats)

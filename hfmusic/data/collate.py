@@ -10,15 +10,17 @@ import torch
 
 
 class StaveItem(TypedDict):
-    """`features` uint8 (height, width), ink = 255; `labels` int (length,); `id` for messages."""
+    """`features` uint8 (height, width), ink = 255; `labels` int (length,); `id` for messages; `modality`: "image" or
+    "audio", the same for all items of a batch."""
 
     id: str
     features: np.ndarray
     labels: np.ndarray
+    modality: str
 
 
 class StaveCollator:
-    """Pad items to the widest: the keyword arguments of `CRNNForCTC.forward`, and `ids`.
+    """Pad items to the widest: the keyword arguments of `CRNNForCTC.forward`, `ids` and `modality`.
 
     Returns `input_features` uint8 (B, 1, H, W), ink = 255, right padded with 0 (paper); `attention_mask` int64 (B, W),
     1 = real; `labels` int64 (B, L) padded with -100. W is a multiple of `pad_multiple`, so that few shapes occur.
@@ -47,16 +49,17 @@ class StaveCollator:
             "attention_mask": torch.from_numpy(mask),
             "labels": torch.from_numpy(labels),
             "ids": [item["id"] for item in items],
+            "modality": items[0]["modality"],
         }
 
 
-def model_inputs(batch: dict[str, Any], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+def model_inputs(batch: dict[str, Any], device: torch.device | str = "cpu") -> dict[str, Any]:
     """Keyword arguments of a model from a collated batch, on its device: features float32 in 0..1, channels last."""
-    inputs = {
+    inputs: dict[str, Any] = {
         name: value.to(device, non_blocking=True) for name, value in batch.items() if isinstance(value, torch.Tensor)
     }
     features = inputs["input_features"].to(memory_format=torch.channels_last)
-    return inputs | {"input_features": features.float().div_(255)}
+    return inputs | {"input_features": features.float().div_(255), "modality": batch["modality"]}
 
 
 def frames_needed(labels: Sequence[int] | np.ndarray) -> int:

@@ -1,13 +1,13 @@
 """Features of a dataset, computed once and kept as one memory-mapped uint8 array.
 
-Decoding a PNG and finding its staff costs more than a training step of a small model; a cached feature costs a copy.
+Finding the staff in a PNG, or the spectrum of a FLAC, costs more than a training step of a small model; a cached
+feature costs a copy.
 Values are features x 255. A folder of the cache is complete or absent: parts are written beside it and renamed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Callable
@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm.auto import tqdm
 
 from hfmusic.data.staves import StaveChunk, stave_chunks
 
-Extractor = Callable[[Image.Image], np.ndarray]
+Extractor = Callable[[bytes], np.ndarray]
 _VERSION = 1
 
 
@@ -73,7 +72,8 @@ def feature_cache(
     """Open the cached features of a split, computing them first if they are not there.
 
     Args:
-        extract: image -> features float (height, width) in 0..1, ink = 1; picklable. A ValueError of it drops the item.
+        extract: a file's bytes -> features float (height, width) in 0..1, ink = 1; picklable. A ValueError of it drops
+            the item.
         description: everything `extract` depends on, as text: part of the cache's key with the dataset's files.
 
     A killed build continues where it stopped: finished parts are kept.
@@ -119,7 +119,7 @@ def _write_part(chunk: StaveChunk, extract: Extractor, part: Path) -> int:
     flat, shapes, ids, texts, failed = [], [], [], [], []
     for stave in chunk.read():
         try:
-            features = extract(Image.open(io.BytesIO(stave.image)))
+            features = extract(stave.encoded)
         except (ValueError, OSError) as error:
             failed.append({"id": stave.id, "error": str(error)})
             continue

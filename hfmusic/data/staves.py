@@ -1,7 +1,8 @@
 """Labelled staves on disk, read the same way whatever their layout.
 
 A folder is either Parquet built by `hfmusic build` (columns `id`, `image`, `distorted`, `semantic`, `agnostic` ...) or
-plain pairs: `N.png` beside `N.semantic`, as the genuine PrIMuS pairs come, or PrIMuS's own `ID/ID.png`.
+plain pairs: `N.png` beside `N.semantic`, as the genuine PrIMuS pairs come, or PrIMuS's own `ID/ID.png`. Sounds of
+staves are read in the same ways: a column `audio`, or `N.flac` (or .wav, .ogg, .mp3) beside the label.
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-IMAGE_COLUMNS = ("image", "distorted")
+COLUMNS = ("image", "distorted", "audio")
+_ENDINGS = {
+    "image": ("", ("png", "jpg")),
+    "distorted": ("_distorted", ("jpg", "png")),
+    "audio": ("", ("flac", "wav", "ogg", "mp3")),
+}
 ENCODINGS = ("semantic", "agnostic")
+
+_KINDS = {"image": "an image", "distorted": "a distorted image", "audio": "a sound"}
 
 
 @dataclass(frozen=True)
 class Stave:
-    """One labelled staff: `image` is an encoded file (PNG, JPEG), `text` its tokens separated by white space."""
+    """One labelled staff: `encoded` is a file (PNG, JPEG, FLAC ...), `text` its tokens separated by white space."""
 
     id: str
-    image: bytes
+    encoded: bytes
     text: str
 
 
@@ -31,7 +39,7 @@ class Stave:
 class StaveChunk:
     """Some staves of one file or folder, small enough for one task of a worker process; picklable.
 
-    `row_group` is the Parquet row group of `paths[0]`, or None when `paths` are image files with a label beside each.
+    `row_group` is the Parquet row group of `paths[0]`, or None when `paths` are files with a label beside each.
     """
 
     paths: tuple[Path, ...]
@@ -60,20 +68,22 @@ def stave_chunks(
 
     Args:
         folder: Parquet folder or folder of pairs. Pairs have no splits: all of them are returned whatever `split`.
-        image: "image" (clean) or "distorted".
+        image: "image" (clean), "distorted" or "audio".
         encoding: "semantic" or "agnostic".
 
     Raises:
         ValueError: unknown column, no such folder, or nothing of this split in it.
     """
     folder = Path(folder)
-    if image not in IMAGE_COLUMNS:
-        raise ValueError(f"image must be one of {', '.join(IMAGE_COLUMNS)}, got {image!r}")
+    if image not in COLUMNS:
+        raise ValueError(f"image must be one of {', '.join(COLUMNS)}, got {image!r}")
     if encoding not in ENCODINGS:
         raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}, got {encoding!r}")
     if not folder.is_dir():
         raise ValueError(f"dataset must be a folder of Parquet files or of image and label pairs, got {folder}")
     parquet = parquet_files(folder, split)
+    if parquet and image not in pq.read_schema(parquet[0]).names:
+        raise ValueError(f"{folder} has no column {image!r}")
     if parquet:
         return [
             StaveChunk((path,), metadata.row_group(group).num_rows, image, encoding, group)
@@ -85,7 +95,7 @@ def stave_chunks(
         raise ValueError(f"no split {split!r} in {folder}: no file named {split}-*.parquet")
     pairs = _pair_files(folder, image, encoding)
     if not pairs:
-        raise ValueError(f"no Parquet files and no pairs of an image and a .{encoding} file in {folder}")
+        raise ValueError(f"no Parquet files and no pairs of {_KINDS[image]} and a .{encoding} file in {folder}")
     groups = [tuple(pairs[start : start + 64]) for start in range(0, len(pairs), 64)]
     return [StaveChunk(group, len(group), image, encoding) for group in groups]
 
@@ -133,7 +143,7 @@ def spread(total: int, n: int | None) -> np.ndarray:
 
 def _pair_files(folder: Path, image: str, encoding: str) -> list[Path]:
     labels = sorted(folder.rglob(f"*.{encoding}"), key=lambda path: (path.parent, _natural(path.stem)))
-    suffix, extensions = ("_distorted", ("jpg", "png")) if image == "distorted" else ("", ("png", "jpg"))
+    suffix, extensions = _ENDINGS[image]
     candidates: Sequence[list[Path]] = [
         [label.with_name(f"{label.stem}{suffix}.{extension}") for extension in extensions] for label in labels
     ]

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 def register() -> None:
     """Make transformers' Auto classes and `pipeline` know the models here. May be called again."""
-    from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForCTC, AutoProcessor, AutoTokenizer
+    from transformers import (
+        AutoConfig,
+        AutoFeatureExtractor,
+        AutoImageProcessor,
+        AutoModel,
+        AutoModelForCTC,
+        AutoProcessor,
+        AutoTokenizer,
+    )
     from transformers.pipelines import PIPELINE_REGISTRY
 
     from .configuration_crnn import CRNNConfig
+    from .feature_extraction_music import MusicFeatureExtractor
     from .image_processing_staff import StaffImageProcessor
     from .modeling_crnn import CRNNForCTC, CRNNModel
     from .pipeline_omr import TASK, OpticalMusicRecognitionPipeline
@@ -22,6 +31,7 @@ def register() -> None:
     AutoModel.register(CRNNConfig, CRNNModel, exist_ok=True)
     AutoModelForCTC.register(CRNNConfig, CRNNForCTC, exist_ok=True)
     AutoImageProcessor.register(CRNNConfig, slow_image_processor_class=StaffImageProcessor, exist_ok=True)
+    AutoFeatureExtractor.register(CRNNConfig, MusicFeatureExtractor, exist_ok=True)
     AutoTokenizer.register(CRNNConfig, slow_tokenizer_class=CTCTokenizer, exist_ok=True)
     AutoProcessor.register(CRNNConfig, CTCProcessor, exist_ok=True)
     if TASK not in PIPELINE_REGISTRY.supported_tasks:

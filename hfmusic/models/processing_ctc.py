@@ -1,4 +1,4 @@
-"""Both ends of a CTC model: pictures (and texts) to tensors, logits to tokens with their place and confidence."""
+"""Both ends of a CTC model: pictures, sounds and texts to tensors, logits to tokens with their place and confidence."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from transformers.utils import cached_file
 
 from .bigram import BigramModel
 from .ctc_decoding import DecodedSequence, beam_decode, greedy_decode
+from .feature_extraction_music import MusicFeatureExtractor, Sound
 from .image_processing_staff import Picture, StaffImageProcessor
 from .tokenization_ctc import CTCTokenizer
 
 _LANGUAGE_MODEL = "language_model.safetensors"
+_KINDS = {("image",): "images", ("audio",): "audio", ("image", "audio"): "images or audio"}
 
 
 @dataclass(frozen=True)
 class CTCResult:
-    """What was read on one staff. `tokens`, `ids`, `confidences` (0..1), `spans` and `frames` have one entry a symbol.
+    """What was read or heard. `tokens`, `ids`, `confidences` (0..1), `spans` and `frames` have one entry a symbol.
 
-    `spans` are (left, right) in pixels of the picture that was given; `frames` (first, last + 1) of the logits. CTC
-    says where a symbol was recognised, which is on it or a little after. `score` is the decoder's logarithm.
+    `spans` are (left, right) in pixels of the picture that was given, or (start, end) in seconds of the sound;
+    `frames` (first, last + 1) of the logits. CTC says where a symbol was recognised, which is on it or a little after.
+    `score` is the decoder's logarithm.
     """
 
     tokens: list[str]
@@ -37,7 +40,8 @@ class CTCResult:
 
 
 class CTCProcessor(ProcessorMixin):
-    """Image processor, tokenizer and decoder of a CTC model. `language_model`, a `BigramModel`, is saved with them.
+    """Image processor, tokenizer and decoder of a CTC model that reads. `language_model`, a `BigramModel`, is saved
+    with them. `from_pretrained` gives the processor that the folder names, which may be one of those below.
 
     Args:
         beam_width, lm_weight, length_bonus: of method "beam", see `beam_decode`.
@@ -54,8 +58,17 @@ class CTCProcessor(ProcessorMixin):
         length_bonus: float = 0.0,
     ) -> None:
         super().__init__(image_processor, tokenizer)
+        self._set_decoder(beam_width, lm_weight, length_bonus)
+
+    def _set_decoder(self, beam_width: int, lm_weight: float, length_bonus: float) -> None:
         self.beam_width, self.lm_weight, self.length_bonus = beam_width, lm_weight, length_bonus
         self.language_model: BigramModel | None = None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What can be given: "image", "audio" or both."""
+        parts = {"image": "image_processor", "audio": "feature_extractor"}
+        return tuple(modality for modality, part in parts.items() if hasattr(self, part))
 
     @property
     def encoding(self) -> str:
@@ -64,35 +77,52 @@ class CTCProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        return list(self.image_processor.model_input_names)
+        return ["input_features", "attention_mask"]
 
     def __call__(
         self,
         images: Picture | Sequence[Picture] | None = None,
         text: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
+        audio: Sound | Sequence[Sound] | None = None,
+        sampling_rate: int | None = None,
         return_tensors: str | None = None,
         **_: Any,
     ) -> BatchFeature:
-        """Pictures, their texts, or both.
+        """Pictures or sounds, their texts, or both.
 
         Returns:
-            `input_features`, `attention_mask` and `geometry` of the pictures (see `StaffImageProcessor.preprocess`)
-            and `labels` int64 (B, L), padded with -100, of the texts: the arguments of `CRNNForCTC.forward`.
+            `input_features`, `attention_mask` and `geometry` of the pictures (see `StaffImageProcessor.preprocess`) or
+            sounds (see `MusicFeatureExtractor`), and `labels` int64 (B, L), padded with -100, of the texts: the
+            arguments of `CRNNForCTC.forward`. With them `modality`, if this processor takes both.
 
         Raises:
-            ValueError: neither given, not as many of both, a bad picture, or a token outside the vocabulary.
+            ValueError: nothing given, pictures and sounds at once, a kind that the model does not take, not as many
+                texts, a bad picture or sound, or a token outside the vocabulary.
         """
-        if images is None and text is None:
-            raise ValueError("give images, text or both, got neither")
+        if images is None and audio is None and text is None:
+            raise ValueError(f"give {_KINDS[self.modalities]}, text or both, got neither")
+        if images is not None and audio is not None:
+            raise ValueError("give images or audio, one kind at a time, got both")
         data: dict[str, Any] = {}
         if images is not None:
+            self._check_takes("image")
             data.update(self.image_processor.preprocess(images))
+        elif audio is not None:
+            self._check_takes("audio")
+            data.update(self.feature_extractor(audio, sampling_rate=sampling_rate))
         if text is not None:
             data["labels"] = self.tokenizer.labels([text] if isinstance(text, str) else text)
         sizes = {name: len(data[name]) for name in ("input_features", "labels") if name in data}
         if len(set(sizes.values())) > 1:
-            raise ValueError(f"images and text must be as many, got {sizes['input_features']} and {sizes['labels']}")
-        return BatchFeature(data, tensor_type=return_tensors)
+            raise ValueError(f"inputs and text must be as many, got {sizes['input_features']} and {sizes['labels']}")
+        batch = BatchFeature(data, tensor_type=return_tensors)
+        if len(self.modalities) > 1 and "input_features" in data:
+            batch["modality"] = "image" if images is not None else "audio"
+        return batch
+
+    def _check_takes(self, modality: str) -> None:
+        if modality not in self.modalities:
+            raise ValueError(f"this model takes {' and '.join(self.modalities)}, got {modality}")
 
     def decode(
         self,
@@ -168,12 +198,48 @@ class CTCProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> CTCProcessor:  # type: ignore[override]
+        if cls is CTCProcessor:  # what AutoProcessor knows the model's processor as
+            named = cls.get_processor_dict(pretrained_model_name_or_path, **kwargs)[0].get("processor_class")
+            kinds = {kind.__name__: kind for kind in (CTCAudioProcessor, CTCImageAudioProcessor)}
+            if named in kinds:
+                return kinds[named].from_pretrained(pretrained_model_name_or_path, **kwargs)
         processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         hub = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         path = cached_file(pretrained_model_name_or_path, _LANGUAGE_MODEL, **_IF_THERE, **hub)
         if path is not None:
             processor.language_model = BigramModel.load(path)
         return processor
+
+
+class CTCAudioProcessor(CTCProcessor):
+    """`CTCProcessor` of a model that hears: a feature extractor in place of the image processor."""
+
+    def __init__(
+        self,
+        feature_extractor: MusicFeatureExtractor,
+        tokenizer: CTCTokenizer,
+        beam_width: int = 8,
+        lm_weight: float = 0.3,
+        length_bonus: float = 0.0,
+    ) -> None:
+        ProcessorMixin.__init__(self, feature_extractor, tokenizer)
+        self._set_decoder(beam_width, lm_weight, length_bonus)
+
+
+class CTCImageAudioProcessor(CTCProcessor):
+    """`CTCProcessor` of a model that reads and hears."""
+
+    def __init__(
+        self,
+        image_processor: StaffImageProcessor,
+        feature_extractor: MusicFeatureExtractor,
+        tokenizer: CTCTokenizer,
+        beam_width: int = 8,
+        lm_weight: float = 0.3,
+        length_bonus: float = 0.0,
+    ) -> None:
+        ProcessorMixin.__init__(self, image_processor, feature_extractor, tokenizer)
+        self._set_decoder(beam_width, lm_weight, length_bonus)
 
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
@@ -184,9 +250,23 @@ _IF_THERE: dict[str, Any] = {
 }
 
 
-def make_processor(tokens: Sequence[str], *, encoding: str | None = None, **image_options: Any) -> CTCProcessor:
-    """A processor for a vocabulary; `image_options` as `StaffImageProcessor` takes them."""
-    return CTCProcessor(StaffImageProcessor(**image_options), CTCTokenizer(tokens=tokens, encoding=encoding))
+def make_processor(
+    tokens: Sequence[str],
+    *,
+    encoding: str | None = None,
+    modalities: Sequence[str] = ("image",),
+    audio: Mapping[str, Any] | None = None,
+    **image_options: Any,
+) -> CTCProcessor:
+    """A processor for a vocabulary and "image", "audio" or both; `image_options` as `StaffImageProcessor` takes them,
+    `audio` as `MusicFeatureExtractor` does."""
+    tokenizer = CTCTokenizer(tokens=tokens, encoding=encoding)
+    if tuple(modalities) == ("image",):
+        return CTCProcessor(StaffImageProcessor(**image_options), tokenizer)
+    ear = MusicFeatureExtractor(**(audio or {}))
+    if tuple(modalities) == ("audio",):
+        return CTCAudioProcessor(ear, tokenizer)
+    return CTCImageAudioProcessor(StaffImageProcessor(**image_options), ear, tokenizer)
 
 
 def _log_probs(logits: Any) -> np.ndarray:

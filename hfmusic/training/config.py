@@ -11,27 +11,38 @@ from typing import Any, get_args, get_origin, get_type_hints
 import yaml
 
 from hfmusic.data.augment import AugmentConfig
+from hfmusic.data.spectrum_augment import SpectrumAugmentConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation."""
+    """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
+
+    `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
+    staves that can be trained on. `ids`: a text file of one id a line, the only staves taken, in its order.
+    """
 
     path: str
+    modality: str = "image"
     split: str = "train"
     weight: float = 1.0
     distorted_probability: float = 0.5
+    n: int | None = None
+    ids: str | None = None
 
     def __post_init__(self) -> None:
+        _check(self.modality in ("image", "audio"), 'data modality must be "image" or "audio"', self.modality)
+        _check(self.n is None or self.n >= 1, "data n must be at least 1", self.n)
         _check(self.weight > 0, "data weight must be positive", self.weight)
         _check(0 <= self.distorted_probability <= 1, "distorted_probability must be 0 to 1", self.distorted_probability)
 
 
 @dataclass(frozen=True)
 class ValidationData:
-    """A dataset folder to measure on while training. Only sets with `monitor` choose the best checkpoint."""
+    """A dataset folder to measure on while training: its column `image`, which is "image", "distorted" or "audio".
+    Only sets with `monitor` choose the best checkpoint. `ids`: as `TrainingData`'s."""
 
     path: str
     split: str = "validation"
@@ -39,6 +50,11 @@ class ValidationData:
     n: int | None = 500
     monitor: bool = True
     name: str = ""
+    ids: str | None = None
+
+    @property
+    def modality(self) -> str:
+        return "audio" if self.image == "audio" else "image"
 
     @property
     def label(self) -> str:
@@ -82,8 +98,9 @@ class ScheduleConfig:
 class TrainingConfig:
     """Everything a training depends on. Steps are optimizer steps.
 
-    `processor` and `model` are the keyword arguments of the image processor and of `CRNNConfig`; sizes that follow
-    from the vocabulary are filled in. `ema_decay` 0 turns the averaged weights off.
+    `processor`, `audio_processor` and `model` are the keyword arguments of the image processor, the feature extractor
+    of sounds and `CRNNConfig`; sizes that follow from the vocabulary are filled in. `augment` is for pictures,
+    `audio_augment` for spectra of sounds. `ema_decay` 0 turns the averaged weights off.
     """
 
     name: str
@@ -91,10 +108,12 @@ class TrainingConfig:
     validation: tuple[ValidationData, ...] = ()
     vocabulary: str = "semantic"
     processor: dict[str, Any] = field(default_factory=dict)
+    audio_processor: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     initial: str | None = None
     factorised_head: bool = False
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(probability=0.0))
+    audio_augment: SpectrumAugmentConfig = field(default_factory=lambda: SpectrumAugmentConfig(probability=0.0))
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     batch_size: int = 16

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
+from hfmusic.models.audio_reading import open_sound
 from hfmusic.models.configuration_crnn import CRNNConfig
+from hfmusic.models.feature_extraction_music import MusicFeatureExtractor
 from hfmusic.models.image_processing_staff import StaffImageProcessor
+from hfmusic.models.image_reading import decode_picture
 from hfmusic.models.modeling_crnn import CRNNForCTC
 from hfmusic.models.processing_ctc import CTCProcessor, make_processor
 from hfmusic.symbolic.vocabulary import load_vocabulary
@@ -26,22 +30,40 @@ from hfmusic.training.head import factorise_head, fold_head
 
 @dataclass(frozen=True)
 class StaffExtractor:
-    """Picture -> features float32 (height, width), ink = 1, by an image processor with `options`; picklable."""
+    """Picture file -> features float32 (height, width), ink = 1, by an image processor with `options`; picklable."""
 
     options: dict[str, Any]
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        return StaffImageProcessor(**self.options).features(image).values
+    def __call__(self, encoded: bytes) -> np.ndarray:
+        return StaffImageProcessor(**self.options).features(decode_picture(encoded)).values
+
+
+@dataclass(frozen=True)
+class SoundExtractor:
+    """Sound file -> features float32 (height, width), loud = 1, by a feature extractor with `options`; picklable."""
+
+    options: dict[str, Any]
+
+    def __call__(self, encoded: bytes) -> np.ndarray:
+        torch.set_num_threads(1)  # one sound a process: more threads only wait for each other
+        ear = _ear(json.dumps(self.options, sort_keys=True))
+        return ear.features(open_sound(encoded, sampling_rate=ear.sampling_rate)).values
+
+
+@cache
+def _ear(options: str) -> MusicFeatureExtractor:
+    """One a process: its filters take a while to make."""
+    return MusicFeatureExtractor(**json.loads(options))
 
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model to train, its config, its vocabulary's tokens, and what turns pictures into its features."""
+    """A model to train, its config, its vocabulary's tokens, and what turns files into its features, by modality."""
 
     model: nn.Module
     config: CRNNConfig
     tokens: tuple[str, ...]
-    extract: StaffExtractor
+    extract: dict[str, StaffExtractor | SoundExtractor]
 
 
 def build_model(config: TrainingConfig) -> BuiltModel:
@@ -65,12 +87,21 @@ def build_model(config: TrainingConfig) -> BuiltModel:
             )
     else:
         model = CRNNForCTC(CRNNConfig(**{"vocab_size": len(tokens), **config.model}))
-    height = config.processor.get("height", 256)
-    if height != model.config.input_height:
-        raise ValueError(f"processor.height must be the model's input_height {model.config.input_height}, got {height}")
+    extractors = _extractors(config, model.config)
     if config.factorised_head:
         factorise_head(model, tokens, keep=config.initial is not None)
-    return BuiltModel(model, model.config, tokens, StaffExtractor(dict(config.processor)))
+    return BuiltModel(model, model.config, tokens, extractors)
+
+
+def _extractors(config: TrainingConfig, model: CRNNConfig) -> dict[str, StaffExtractor | SoundExtractor]:
+    options = {"image": ("processor", config.processor), "audio": ("audio_processor", config.audio_processor)}
+    for modality in model.modalities:
+        name, given = options[modality]
+        height = given.get("height", 256)
+        if height != model.input_height:
+            raise ValueError(f"{name}.height must be the model's input_height {model.input_height}, got {height}")
+    kinds: dict[str, type] = {"image": StaffExtractor, "audio": SoundExtractor}
+    return {modality: kinds[modality](dict(options[modality][1])) for modality in model.modalities}
 
 
 def set_dropout(model: CRNNForCTC, dropout: float) -> None:
@@ -92,9 +123,11 @@ def export_model(folder: Path, model: nn.Module, processor: CTCProcessor, config
     processor.save_pretrained(folder)
 
 
-def processor_of(config: TrainingConfig, staves: TrainingStaves) -> CTCProcessor:
+def processor_of(config: TrainingConfig, staves: TrainingStaves, modalities: Sequence[str]) -> CTCProcessor:
     """The processor of a recipe, with the bigram language model of its training texts."""
     tokens = load_vocabulary(config.vocabulary).tokens
-    processor = make_processor(tokens, encoding=config.vocabulary, **config.processor)
+    processor = make_processor(
+        tokens, encoding=config.vocabulary, modalities=modalities, audio=config.audio_processor, **config.processor
+    )
     processor.fit_language_model([[tokens[i] for i in label] for entry in staves.sets for label in entry.labels])
     return processor

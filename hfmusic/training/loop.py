@@ -250,7 +250,7 @@ class Training:
             self.plain_model.load_state_dict(torch.load(best, weights_only=True))
         else:
             self.average.swap(self.plain_model)
-        processor = processor_of(self.config, self.staves)
+        processor = processor_of(self.config, self.staves, self.built.config.modalities)
         write_folder(
             self.folder / "model",
             lambda folder: export_model(folder, self.plain_model, processor, self.config, self.log.path),

@@ -22,7 +22,9 @@ def collapse(path: np.ndarray, blank: int) -> list[int]:
 
 
 @torch.inference_mode()
-def greedy_ids(model: nn.Module, features: list[np.ndarray], *, blank: int, batch_size: int = 32) -> list[list[int]]:
+def greedy_ids(
+    model: nn.Module, features: list[np.ndarray], *, blank: int, batch_size: int = 32, modality: str = "image"
+) -> list[list[int]]:
     """Ids read from features, uint8 (H, W) each, in batches as they come (order them by width).
 
     `model` is a `CRNNForCTC`, in evaluation mode.
@@ -31,7 +33,7 @@ def greedy_ids(model: nn.Module, features: list[np.ndarray], *, blank: int, batc
     collate, found = StaveCollator(), []
     for start in range(0, len(features), batch_size):
         items = [
-            StaveItem(id="", features=np.asarray(one), labels=np.zeros(0, np.int64))
+            StaveItem(id="", features=np.asarray(one), labels=np.zeros(0, np.int64), modality=modality)
             for one in features[start : start + batch_size]
         ]
         inputs = model_inputs(collate(items), device)
@@ -54,7 +56,7 @@ def validate(
     was_training = model.training
     model.eval()
     for entry in sets:
-        ids = greedy_ids(model, entry.features, blank=len(tokens), batch_size=batch_size)
+        ids = greedy_ids(model, entry.features, blank=len(tokens), batch_size=batch_size, modality=entry.modality)
         predictions = [[tokens[index] for index in sequence] for sequence in ids]
         results[f"ser/{entry.label}"] = symbol_error_rate(entry.references, predictions)
         results[f"sequence_error_rate/{entry.label}"] = sequence_error_rate(entry.references, predictions)

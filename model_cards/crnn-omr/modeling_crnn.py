@@ -152,48 +152,20 @@ class CRNNPreTrainedModel(PreTrainedModel):
         return self.config.output_length(attention_mask.long().sum(dim=1))
 
 
-class CRNNModel(CRNNPreTrainedModel):
-    """Features of each frame: input (B, 1, H, W) -> `last_hidden_state` (B, T, 2 * hidden_size)."""
-
-    _auto_class = "AutoModel"
-    _keys_to_ignore_on_load_unexpected = ["ctc_head"]
+class CRNNFront(nn.Module):
+    """One modality's convolutions and projection: (B, 1, H, W) -> (B, T, features of a frame)."""
 
     def __init__(self, config: CRNNConfig) -> None:
-        super().__init__(config)
+        super().__init__()
+        self.config = config
         ins = [1, *config.conv_channels[:-1]]
         shapes = zip(ins, config.conv_channels, config.conv_kernels, config.pool_sizes, strict=True)
         self.blocks = nn.ModuleList([CRNNBlock(*shape, config) for shape in shapes])
         size = config.column_height * config.conv_channels[-1]
         self.projection = None if config.projection_size is None else nn.Linear(size, config.projection_size)
-        size = config.projection_size or size
-        sizes = [size] + [2 * config.hidden_size] * (config.num_recurrent_layers - 1)
-        self.recurrent = nn.ModuleList([BidirectionalLSTM(size, config.hidden_size) for size in sizes])
-        self.dropout = nn.Dropout(config.dropout)
-        self.post_init()
 
-    def forward(
-        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: object
-    ) -> BaseModelOutput:
-        """Args:
-            input_features: float (B, 1, H, W), ink = 1, right padded.
-            attention_mask: (B, W), 1 = real columns, which come first. None: all.
-
-        Raises:
-            ValueError: wrong shapes, or an input narrower than one frame.
-        """
-        columns = self._columns(input_features, attention_mask)
-        hidden = self._convolve(input_features, columns)
-        hidden = hidden.permute(0, 3, 2, 1).flatten(2)  # (B, T, rows * channels), as Keras flattens
-        if self.projection is not None:
-            hidden = functional.leaky_relu(self.projection(hidden), self.config.leaky_relu_slope)
-        frames = hidden.shape[1]
-        lengths = self.config.output_length(columns) if self.config.mask_padding else torch.full_like(columns, frames)
-        reverse = _reversal(lengths, frames)
-        for layer in self.recurrent:
-            hidden = self.dropout(layer(hidden, reverse))
-        return BaseModelOutput(last_hidden_state=hidden)
-
-    def _convolve(self, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        """`columns` (B,): real columns of each item."""
         masked = self.config.mask_padding
         if masked:
             hidden = hidden * _mask(columns, hidden)
@@ -202,7 +174,53 @@ class CRNNModel(CRNNPreTrainedModel):
             columns = columns // pool
             if masked:
                 hidden = hidden * _mask(columns, hidden)
+        hidden = hidden.permute(0, 3, 2, 1).flatten(2)  # (B, T, rows * channels), as Keras flattens
+        if self.projection is not None:
+            hidden = functional.leaky_relu(self.projection(hidden), self.config.leaky_relu_slope)
         return hidden
+
+
+class CRNNModel(CRNNPreTrainedModel):
+    """Features of each frame: input (B, 1, H, W) -> `last_hidden_state` (B, T, 2 * hidden_size)."""
+
+    _auto_class = "AutoModel"
+    _keys_to_ignore_on_load_unexpected = ["ctc_head"]
+
+    def __init__(self, config: CRNNConfig) -> None:
+        super().__init__(config)
+        self.fronts = nn.ModuleDict({modality: CRNNFront(config) for modality in config.modalities})
+        size = config.projection_size or config.column_height * config.conv_channels[-1]
+        sizes = [size] + [2 * config.hidden_size] * (config.num_recurrent_layers - 1)
+        self.recurrent = nn.ModuleList([BidirectionalLSTM(size, config.hidden_size) for size in sizes])
+        self.dropout = nn.Dropout(config.dropout)
+        self.post_init()
+
+    def forward(
+        self,
+        input_features: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        modality: str | None = None,
+        **_: object,
+    ) -> BaseModelOutput:
+        """Args:
+            input_features: float (B, 1, H, W), ink or sound = 1, right padded.
+            attention_mask: (B, W), 1 = real columns, which come first. None: all.
+            modality: "image" or "audio", one of the config's; None: the first of them.
+
+        Raises:
+            ValueError: wrong shapes, an input narrower than one frame, or a modality that the network lacks.
+        """
+        modality = modality or self.config.modalities[0]
+        if modality not in self.fronts:
+            raise ValueError(f"modality must be one of {', '.join(self.config.modalities)}, got {modality!r}")
+        columns = self._columns(input_features, attention_mask)
+        hidden = self.fronts[modality](input_features, columns)
+        frames = hidden.shape[1]
+        lengths = self.config.output_length(columns) if self.config.mask_padding else torch.full_like(columns, frames)
+        reverse = _reversal(lengths, frames)
+        for layer in self.recurrent:
+            hidden = self.dropout(layer(hidden, reverse))
+        return BaseModelOutput(last_hidden_state=hidden)
 
     def _columns(self, features: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Real columns (B,) of each item."""
@@ -235,16 +253,17 @@ class CRNNForCTC(CRNNPreTrainedModel):
         input_features: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        modality: str | None = None,
         **_: object,
     ) -> CTCOutput:
         """Args:
-            input_features, attention_mask: as `CRNNModel.forward`.
+            input_features, attention_mask, modality: as `CRNNModel.forward`.
             labels: (B, L) symbol ids, padded with -100 (or the blank).
 
         Raises:
             ValueError: wrong shapes, or a label that is no symbol.
         """
-        hidden = self.crnn(input_features, attention_mask).last_hidden_state
+        hidden = self.crnn(input_features, attention_mask, modality).last_hidden_state
         logits = self.ctc_head(hidden)
         if attention_mask is None:
             lengths = torch.full((logits.shape[0],), logits.shape[1], dtype=torch.long, device=logits.device)

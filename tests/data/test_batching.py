@@ -65,3 +65,13 @@ def test_nothing_and_nonsense_are_refused() -> None:
         BucketedBatches([], [np.arange(0)], [1.0], batch_size=4)
     with pytest.raises(ValueError, match="must be at least 1, got 0 and 50"):
         BucketedBatches([1], [np.arange(1)], [1.0], batch_size=0)
+
+
+def test_a_batch_holds_items_of_one_kind() -> None:
+    groups = [np.arange(10), np.arange(10, 25), np.arange(25, 40)]
+    made = BucketedBatches(np.ones(40), groups, [1.0, 1.0, 1.0], kinds=["image", "audio", "image"], batch_size=4)
+    kind = np.array(["image"] * 10 + ["audio"] * 15 + ["image"] * 15)
+    epoch = made.epoch(0)
+    assert len(epoch) == len(made) == 7 + 4
+    assert all(len(set(kind[batch])) == 1 for batch in epoch)
+    assert sorted(np.concatenate(epoch)) == list(range(40))

@@ -71,7 +71,7 @@ def test_it_streams(built: Path, tmp_path: Path) -> None:
 
 def test_images_are_cropped_to_the_ink(built: Path) -> None:
     for stave in read_staves(built, split="train", n=5):
-        pixels = np.asarray(Image.open(io.BytesIO(stave.image)).convert("L"))
+        pixels = np.asarray(Image.open(io.BytesIO(stave.encoded)).convert("L"))
         assert 80 <= pixels.shape[0] <= 250
         assert pixels[0].min() < 255 and pixels[-1].min() < 255
         assert pixels[:, 0].min() < 255 and pixels[:, -1].min() < 255
@@ -92,7 +92,7 @@ def test_another_seed_engraves_otherwise(built: Path, tmp_path: Path) -> None:
     ours = {stave.id: stave for stave in read_staves(built, split="train")}
     others = [stave for stave in read_staves(tmp_path / "other", split="train") if stave.id in ours]
     assert others and all(ours[stave.id].text == stave.text for stave in others)
-    assert any(ours[stave.id].image != stave.image for stave in others)
+    assert any(ours[stave.id].encoded != stave.encoded for stave in others)
 
 
 def test_killed_and_resumed_is_the_bytes_of_an_unbroken_build(built: Path, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_two_builds_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_datasets_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="dataset must be one of primus, got 'imagenet'"):
+    with pytest.raises(ValueError, match="dataset must be one of primus, primus_audio, got 'imagenet'"):
         build("imagenet", tmp_path)
 
 

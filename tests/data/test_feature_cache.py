@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -20,7 +21,8 @@ class Shrink:
     def __init__(self, least: int = 0) -> None:
         self.least, self.calls = least, 0
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
+    def __call__(self, encoded: bytes) -> np.ndarray:
+        image = Image.open(io.BytesIO(encoded))
         self.calls += 1
         if image.width < self.least:
             raise ValueError("too narrow")
@@ -44,9 +46,7 @@ def test_values_are_the_features_times_255(dataset: Path) -> None:
     cache = build(dataset, Shrink())
     assert cache.height == 24 and len(cache) == 9 and not cache.failed
     for row, stave in enumerate(read_staves(dataset, split="train")):
-        import io
-
-        expected = np.rint(Shrink()(Image.open(io.BytesIO(stave.image))) * 255)
+        expected = np.rint(Shrink()(stave.encoded) * 255)
         assert np.array_equal(cache[row], expected.astype(np.uint8))
         assert cache.ids[row] == stave.id and cache.texts[row] == stave.text
         assert cache.widths[row] == expected.shape[1]

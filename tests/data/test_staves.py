@@ -19,10 +19,10 @@ def dataset(tmp_path: Path) -> Path:
 def test_parquet_is_read_in_order_and_by_column(dataset: Path) -> None:
     clean = list(read_staves(dataset, split="train"))
     assert [stave.id for stave in clean] == [f"train{number}" for number in range(9)]
-    assert clean[0].image.startswith(b"\x89PNG") and clean[0].text.split()[0] == "clef-G2"
+    assert clean[0].encoded.startswith(b"\x89PNG") and clean[0].text.split()[0] == "clef-G2"
     assert "\t" not in clean[0].text
     distorted = next(read_staves(dataset, split="train", image="distorted"))
-    assert distorted.image.startswith(b"\xff\xd8") and distorted.text == clean[0].text
+    assert distorted.encoded.startswith(b"\xff\xd8") and distorted.text == clean[0].text
 
 
 def test_chunks_are_row_groups(dataset: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_camera_primus_folder_has_distorted_pictures(tmp_path: Path) -> None:
     folder = write_pairs(tmp_path / "pairs", count=2)
     (folder / "0_distorted.jpg").write_bytes(b"picture")
     found = list(read_staves(folder, image="distorted"))
-    assert [(stave.id, stave.image) for stave in found] == [("0", b"picture")]
+    assert [(stave.id, stave.encoded) for stave in found] == [("0", b"picture")]
 
 
 def test_n_staves_are_drawn_by_the_seed(dataset: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_is_not_there_is_named(dataset: Path, tmp_path: Path) -> None:
     empty.mkdir()
     for folder, options, message in (
         (dataset, {"split": "dev"}, "no split 'dev'"),
-        (dataset, {"image": "photo"}, "image must be one of image, distorted, got 'photo'"),
+        (dataset, {"image": "photo"}, "image must be one of image, distorted, audio, got 'photo'"),
         (dataset, {"encoding": "mei"}, "encoding must be one of semantic, agnostic, got 'mei'"),
         (empty, {}, "no pairs of an image and a .semantic file"),
         (tmp_path / "none", {}, "dataset must be a folder"),

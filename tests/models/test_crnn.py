@@ -33,7 +33,9 @@ def small_config(**options: object) -> CRNNConfig:
 def small_model(**options: object) -> CRNNForCTC:
     torch.manual_seed(0)
     model = CRNNForCTC(small_config(**options)).eval()
-    for block in model.crnn.blocks:  # statistics that are not the identity, so that zeros do not stay zeros
+    for block in model.crnn.fronts[
+        "image"
+    ].blocks:  # statistics that are not the identity, so that zeros do not stay zeros
         nn.init.normal_(block.norm.running_mean, std=0.3)
         nn.init.normal_(block.norm.bias, std=0.3)
     return model
@@ -46,7 +48,7 @@ def trainable(model: nn.Module) -> int:
 def test_paper_000_has_its_parameters() -> None:
     model = CRNNForCTC(CRNNConfig())
     assert trainable(model) == 3_751_247
-    assert trainable(model.crnn.blocks) == 2_752
+    assert trainable(model.crnn.fronts["image"].blocks) == 2_752
     assert [trainable(layer) for layer in model.crnn.recurrent] == [1_574_912, 1_574_912]
     assert trainable(model.ctc_head) == 598_671
 

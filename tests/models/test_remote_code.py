@@ -54,7 +54,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     tokens = load_vocabulary("semantic").tokens
     config = CRNNConfig(input_height=96, vocab_size=len(tokens), hidden_size=8, projection_size=16, **sizes)
     model, processor = CRNNForCTC(config).eval(), make_processor(tokens, height=96, mode="staff")
-    for block in model.crnn.blocks:
+    for block in model.crnn.fronts["image"].blocks:
         torch.nn.init.normal_(block.norm.running_mean)
     processor.fit_language_model([PICTURE.with_suffix(".semantic").read_text(encoding="utf-8")])
     folder = tmp_path_factory.mktemp("saved") / "model"

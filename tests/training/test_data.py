@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from hfmusic.training.data import TrainingStaves, training_loader, training_stav
 class Flat:
     """24 rows; a JPEG (distorted) comes out darker, so that the two can be told apart."""
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
+    def __call__(self, encoded: bytes) -> np.ndarray:
+        image = Image.open(io.BytesIO(encoded))
         return np.full((24, image.width // 4), 0.25 if image.format == "PNG" else 0.75, np.float32)
 
 
 def staves(path: Path, stride: int = 2) -> TrainingStaves:
-    return training_staves(load_recipe(path), Flat(), lambda width: width // stride, width_stride=stride)
+    return training_staves(load_recipe(path), {"image": Flat()}, lambda width: width // stride, width_stride=stride)
 
 
 @pytest.mark.parametrize(("probability", "values"), [(0.0, {64}), (1.0, {191}), (0.5, {64, 191})])
@@ -82,7 +84,7 @@ def test_workers_give_what_none_gives(recipe: Any) -> None:
 
 
 def test_validation_is_sorted_by_width_with_its_references(recipe: Any) -> None:
-    (entry,) = validation_staves(load_recipe(recipe("valid")), Flat())
+    (entry,) = validation_staves(load_recipe(recipe("valid")), {"image": Flat()})
     widths = [features.shape[1] for features in entry.features]
     assert widths == sorted(widths) and len(entry.references) == 4
     assert entry.label == "clean" and all(reference[0] == "clef-G2" for reference in entry.references)
@@ -92,5 +94,5 @@ def test_validation_without_any_staff_is_an_error(recipe: Any) -> None:
     def fails(image: Image.Image) -> np.ndarray:
         raise ValueError("no staff found")
 
-    with pytest.raises(ValueError, match="nothing to validate on in .*: 4 images without features"):
-        validation_staves(load_recipe(recipe("blank", num_proc=1)), fails)
+    with pytest.raises(ValueError, match="nothing to validate on in .*: 4 without features"):
+        validation_staves(load_recipe(recipe("blank", num_proc=1)), {"image": fails})
