@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import json
 import shutil
 import time
@@ -11,37 +12,34 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hfmusic.data.cards import primus_audio_card, primus_card
 from hfmusic.data.primus import ENCODINGS, SPLITS, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.primus_audio import PrimusAudioSettings, write_audio_plan
 from hfmusic.data.primus_rows import PrimusRows
-from hfmusic.data.shards import Shard, ShardReport, write_shards
+from hfmusic.data.shards import RowMaker, Shard, ShardReport, write_shards
 from hfmusic.files import write_atomic
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STATE = ".build"  # the plan and what is unfinished; gone when the build is done
 # A row's bytes depend on these packages; a build is not continued with others.
-_PACKAGES = ("verovio", "resvg_py", "opencv-python-headless", "pillow", "numpy", "pyarrow", "music21", "mido")
-_FORMAT = 1
-
-ATTRIBUTION = {
-    "rism": "Incipits of the RISM catalogue (https://rism.info), CC BY 3.0, RISM Zentralredaktion and contributors, "
-    "engraved anew.",
-    "music21": "Tunes of the music21 corpus (https://web.mit.edu/music21), each under the terms named there. "
-    "Read from the installed package; check them before you pass this dataset on.",
-    "openscore": "Voice parts of OpenScore songs (https://openscore.cc), CC0.",
-    "primus": "PrIMuS / Camera-PrIMuS, J. Calvo-Zaragoza and D. Rizo "
-    "(https://grfia.dlsi.ua.es/primus), under its own terms.",
-    "generated": "Tunes drawn by hfmusic from statistics of the RISM incipits.",
+_PACKAGES = {
+    "primus": ("verovio", "resvg_py", "opencv-python-headless", "pillow", "numpy", "pyarrow", "music21", "mido"),
+    "primus_audio": ("pyfluidsynth", "soundfile", "numpy", "pyarrow", "music21", "mido"),
 }
+_FORMAT = 1
 
 
 def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
     """Build a dataset by name into a folder.
 
     Args:
-        name: "primus".
+        name: "primus" or "primus_audio".
         out: folder to write. A build that was killed continues there.
-        options: those of the builder, see `build_primus`.
+        options: those of the builder, see `build_primus` and `build_primus_audio`.
 
     Returns:
         Summary: rows of each split, failed and dropped items, seconds.
@@ -49,9 +47,12 @@ def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
     Raises:
         ValueError: unknown dataset, bad option, or a folder with a build of other settings.
     """
-    builders: dict[str, Callable[..., dict[str, Any]]] = {"primus": build_primus}
+    builders: dict[str, Callable[..., dict[str, Any]]] = {"primus": build_primus, "primus_audio": build_primus_audio}
     if name not in builders:
         raise ValueError(f"dataset must be one of {', '.join(builders)}, got {name!r}")
+    strange = [option for option in options if option not in inspect.signature(builders[name]).parameters]
+    if strange:
+        raise ValueError(f"{name} has no option {', '.join(strange)}")
     return builders[name](out, **options)
 
 
@@ -89,15 +90,106 @@ def build_primus(
     # Here, not above: `hfmusic --help` and the worker processes need no datasets.
     from hfmusic.data.schema import PRIMUS_FEATURES, parquet_schema
 
-    begun, out = time.monotonic(), Path(out)
-    finished = claim(out, {"dataset": "primus"} | settings.public())
+    public = settings.public()
+    return _build(
+        "primus",
+        Path(out),
+        public,
+        plan=lambda folder: write_plan(settings, folder),
+        rows=PrimusRows(seed, distorted),
+        schema=parquet_schema(PRIMUS_FEATURES),
+        card=lambda summary: primus_card(summary, settings, public),
+        num_proc=num_proc,
+    )
+
+
+def build_primus_audio(
+    out: str | Path,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    sources: Sequence[str] | None = None,
+    num_proc: int = 2,
+    generated: int = 0,
+    variations: int = 0,
+    rows_per_shard: int = 500,
+    splits: str = "official",
+    encodings: Sequence[str] = ENCODINGS,
+    fonts: Sequence[str] | None = None,
+    test_fonts: Sequence[str] = (),
+    paper: bool = False,
+    curate: bool = False,
+    max_seconds: float | None = None,
+    expressive: bool = False,
+    gain: float = 0.2,
+) -> dict[str, Any]:
+    """Build the staves of `build_primus` with the same settings as sound: see `PrimusAudioSettings` for the options.
+
+    Args:
+        paper: the paper's protocol: one piano font, the shipped FluidR3_GM, plainly played, curated.
+    """
+    if paper and (fonts is not None or test_fonts or expressive):
+        raise ValueError("paper means one font, plainly played: without fonts, test_fonts and expressive")
+    settings = PrimusAudioSettings(
+        plan=PrimusSettings(
+            n=n,
+            seed=seed,
+            sources=tuple(sources) if sources is not None else default_sources(data_dir),
+            generated=generated,
+            variations=variations,
+            rows_per_shard=rows_per_shard,
+            data_dir=str(data_dir) if data_dir is not None else None,
+            splits=splits,
+            encodings=tuple(encodings),
+        ),
+        fonts=tuple(fonts) if fonts is not None else None,
+        test_fonts=tuple(test_fonts),
+        curate=curate or paper,
+        max_seconds=max_seconds,
+        expressive=expressive,
+        gain=gain,
+    )
+    from hfmusic.data.schema import PRIMUS_AUDIO_FEATURES, parquet_schema
+
+    rows = settings.rows()
+    public = settings.public(rows)
+    return _build(
+        "primus_audio",
+        Path(out),
+        public,
+        plan=lambda folder: write_audio_plan(settings, folder),
+        rows=rows,
+        schema=parquet_schema(PRIMUS_AUDIO_FEATURES),
+        card=lambda summary: primus_audio_card(summary, settings.plan, public),
+        num_proc=num_proc,
+    )
+
+
+def _build(
+    name: str,
+    out: Path,
+    public: dict[str, Any],
+    *,
+    plan: Callable[[Path], dict[str, Any]],
+    rows: RowMaker,
+    schema: pa.Schema,
+    card: Callable[[dict[str, Any]], str],
+    num_proc: int,
+) -> dict[str, Any]:
+    """Any dataset: claim the folder, plan, write the shards, finish. `public`: the settings as build.json has them."""
+    begun = time.monotonic()
+    finished = claim(out, {"dataset": name} | public)
     if finished is not None:
         return finished
     with only_one(out):
-        plan, shards = load_plan(out, settings)
-        rows = PrimusRows(seed, distorted)
-        report = write_shards(shards, rows, parquet_schema(PRIMUS_FEATURES), num_proc=num_proc, title="primus")
-        summary = finish(out, shards, report, plan["dropped"], settings)
+        dropped, shards = load_plan(out, plan)
+        if not shards:
+            raise ValueError(
+                f"no tune of the sources {', '.join(public['sources'])} can be written in PrIMuS's encodings"
+            )
+        report = write_shards(shards, rows, schema, num_proc=num_proc, title=name)
+        summary = finish(out, shards, report, dropped, card)
     return summary | {"seconds": round(time.monotonic() - begun, 1)}
 
 
@@ -115,14 +207,18 @@ def default_sources(data_dir: str | Path | None) -> tuple[str, ...]:
     raise ValueError(f"data_dir must hold PrIMuS (.semantic) or OpenScore (.mxl) files, got {folder}")
 
 
-def versions() -> dict[str, str]:
+def versions(dataset: str) -> dict[str, str]:
     """Versions of the packages that the bytes of a dataset depend on."""
     found = {}
-    for package in _PACKAGES:
+    for package in _PACKAGES[dataset]:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "absent"
+    if dataset == "primus_audio":
+        from hfmusic.render.fluid import library_version
+
+        found["libfluidsynth"] = library_version()
     return found
 
 
@@ -133,7 +229,7 @@ def claim(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         ValueError: the folder holds a build of other settings, or files of no build.
     """
     note = out / "build.json"
-    wanted: dict[str, Any] = {"format": _FORMAT, "settings": settings, "versions": versions()}
+    wanted: dict[str, Any] = {"format": _FORMAT, "settings": settings, "versions": versions(settings["dataset"])}
     if note.is_file():
         there = json.loads(note.read_text(encoding="utf-8"))
         differing = [
@@ -164,18 +260,20 @@ def only_one(out: Path) -> Iterator[None]:
         yield
 
 
-def load_plan(out: Path, settings: PrimusSettings) -> tuple[dict[str, Any], list[Shard]]:
-    """The plan of a build, made now or found from before, and its shards."""
-    folder, data = out / STATE / "plan", out / "data"
+def load_plan(out: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[dict[str, int], list[Shard]]:
+    """What the plan of a build leaves out, by reason, and its shards. It is written now or found from before."""
+    folder = out / STATE / "plan"
     ready = folder / "plan.json"
-    plan = json.loads(ready.read_text(encoding="utf-8")) if ready.is_file() else write_plan(settings, folder)
-    if not plan["shards"]:
-        raise ValueError(f"no tune of the sources {', '.join(settings.sources)} can be written in PrIMuS's encodings")
-    return plan, plan_shards(plan, folder, data)
+    plan = json.loads(ready.read_text(encoding="utf-8")) if ready.is_file() else write(folder)
+    return plan["dropped"], plan_shards(plan, folder, out / "data")
 
 
 def finish(
-    out: Path, shards: Sequence[Shard], report: ShardReport, dropped: dict[str, int], settings: PrimusSettings
+    out: Path,
+    shards: Sequence[Shard],
+    report: ShardReport,
+    dropped: dict[str, int],
+    card: Callable[[dict[str, Any]], str],
 ) -> dict[str, Any]:
     """Write failed.jsonl, the card and the summary; clear the plan away."""
     rows: Counter[str] = Counter()
@@ -188,76 +286,12 @@ def finish(
     }
     lines = [json.dumps(entry, sort_keys=True) + "\n" for entry in report.failed]
     (out / "failed.jsonl").write_text("".join(lines), encoding="utf-8")
-    (out / "README.md").write_text(card(summary, settings), encoding="utf-8")
+    (out / "README.md").write_text(card(summary), encoding="utf-8")
     note = json.loads((out / "build.json").read_text(encoding="utf-8"))
     _write_json(out / "build.json", note | {"summary": summary})
     shutil.rmtree(out / STATE)
     return summary
 
 
-def card(summary: dict[str, Any], settings: PrimusSettings) -> str:
-    """The dataset's README.md: YAML that `load_dataset` reads, counts, licence and attribution."""
-    used = [*settings.sources, *(["generated"] if settings.generated else [])]
-    files = "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in summary["rows"])
-    counts = "\n".join(f"| {split} | {rows} |" for split, rows in summary["rows"].items())
-    credits = "\n".join(f"- {source}: {ATTRIBUTION[source]}" for source in used)
-    dropped = ", ".join(f"{reason} {count}" for reason, count in summary["dropped"].items()) or "none"
-    described = ", ".join(f"{key} {value}" for key, value in settings.public().items())
-    return _CARD.format(
-        licence="cc-by-3.0" if set(used) <= {"rism", "generated", "openscore"} else "other",
-        files=files,
-        counts=counts,
-        credits=credits,
-        failed=summary["failed"],
-        dropped=dropped,
-        settings=described,
-    )
-
-
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
-
-
-_CARD = """---
-pretty_name: Staves in PrIMuS's manner
-license: {licence}
-task_categories:
-- image-to-text
-tags:
-- music
-- optical-music-recognition
-configs:
-- config_name: default
-  default: true
-  data_files:
-{files}
----
-
-# Staves in PrIMuS's manner
-
-One staff of music a row, engraved by Verovio, with its labels. Built by `hfmusic build primus`.
-
-| split | rows |
-|---|---|
-{counts}
-
-Splits are by source work, and no text occurs in two of them or twice in one.
-
-| column | what |
-|---|---|
-| id, work, source | the stave, the work it is from, the collection that work is from |
-| image | PNG, black and white or gray, cropped to the ink |
-| distorted | the same as a camera might see it: JPEG, gray |
-| semantic, agnostic | PrIMuS's two encodings, tokens parted by tabs |
-| midi | a MIDI file: 120 bpm, velocity 64 |
-| mei | the MEI the image is engraved from |
-
-## Where the music is from
-
-{credits}
-
-## How it was built
-
-Settings: {settings}. Not expressible in PrIMuS's encodings, or a duplicate, hence left out: {dropped}.
-Failed in engraving: {failed} (failed.jsonl). The versions of the packages are in build.json.
-"""

@@ -97,7 +97,7 @@ def transcribe(
 
 @app.command()
 def build(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset: primus.")],
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset: primus (pictures) or primus_audio (sound).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder that load_dataset() will open.")],
     n: Annotated[int | None, typer.Option("--n", help="At most this many staves (default: all there are).")] = None,
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
@@ -109,28 +109,65 @@ def build(
     ] = None,
     variations: Annotated[int, typer.Option(help="Variations of each training tune.")] = 0,
     generated: Annotated[int, typer.Option(help="Generated training tunes to add.")] = 0,
-    distorted: Annotated[bool, typer.Option(help="Also make the distorted picture of each staff.")] = True,
+    encodings: Annotated[
+        str, typer.Option(help="Comma-separated: tunes must be in these of PrIMuS's vocabularies.")
+    ] = "semantic,agnostic",
     splits: Annotated[str, typer.Option(help="Of the real PrIMuS: official, or work (by source work).")] = "official",
+    distorted: Annotated[
+        bool | None, typer.Option("--distorted/--no-distorted", help="primus: the distorted picture of each staff too.")
+    ] = None,
+    fonts: Annotated[
+        str | None,
+        typer.Option(help="primus_audio: comma-separated FONT or FONT:PROGRAM (file, folder, name), one a row."),
+    ] = None,
+    test_fonts: Annotated[str | None, typer.Option(help="primus_audio: other fonts for the test split.")] = None,
+    paper: Annotated[
+        bool | None, typer.Option("--paper", help="primus_audio: as the paper, one piano, plainly played, curated.")
+    ] = None,
+    curate: Annotated[
+        bool | None, typer.Option("--curate", help="primus_audio: without the staves that have a multirest.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="primus_audio: without staves that last longer.")] = None,
+    expressive: Annotated[
+        bool | None, typer.Option("--expressive", help="primus_audio: training staves are played with expression.")
+    ] = None,
+    gain: Annotated[float | None, typer.Option(help="primus_audio: FluidSynth's volume (default: 0.2).")] = None,
     num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     as_json: Json = False,
 ) -> None:
-    """Make a dataset: engrave, distort, write sharded Parquet with a card. A killed build continues."""
+    """Make a dataset: engrave or play, write sharded Parquet with a card. A killed build continues."""
     from hfmusic.build import build as verb
 
+    special = {
+        "distorted": distorted,
+        "fonts": _names(fonts),
+        "test_fonts": _names(test_fonts),
+        "paper": paper,
+        "curate": curate,
+        "max_seconds": max_seconds,
+        "expressive": expressive,
+        "gain": gain,
+    }
     summary = verb(
         dataset,
         out,
         n=n,
         seed=seed,
         data_dir=data_dir,
-        sources=None if sources is None else [name.strip() for name in sources.split(",")],
+        sources=_names(sources),
         variations=variations,
         generated=generated,
-        distorted=distorted,
+        encodings=_names(encodings),
         splits=splits,
         num_proc=num_proc,
+        **{name: value for name, value in special.items() if value is not None},
     )
     _report(summary, as_json)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """The names of a comma-separated option."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 @app.command()

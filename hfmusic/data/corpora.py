@@ -24,6 +24,7 @@ PRIMUS_SUFFIXES = {
     "semantic": (".semantic",),
     "agnostic": (".agnostic",),
     "mei": (".mei",),
+    "midi": (".mid", ".midi"),
 }
 
 
@@ -35,7 +36,7 @@ class Tune:
         id: unique over all sources.
         work: the source work, what splits are made by.
         source: "rism", "music21", "openscore", "primus" or "generated".
-        files: of a PrIMuS item: image, distorted, semantic, agnostic, mei, as far as they are there.
+        files: of a PrIMuS item: image, distorted, semantic, agnostic, mei, midi, as far as they are there.
     """
 
     id: str
@@ -111,7 +112,7 @@ def openscore_tunes(folder: str | Path, *, cache_dir: str | Path | None = None) 
 def primus_folder(
     folder: str | Path, *, ids: str | Path | None = None, refused: list[Refusal] | None = None
 ) -> Iterator[Tune]:
-    """PrIMuS or Camera-PrIMuS as it is downloaded: ID/ID.semantic with ID.png, ID_distorted.jpg, ID.agnostic, ID.mei.
+    """PrIMuS or Camera-PrIMuS as it is downloaded: ID/ID.semantic with ID.png, ID_distorted.jpg, ...
 
     A flat folder (ID.semantic beside ID.png) works too. Order is that of the ids, or of the id list.
 

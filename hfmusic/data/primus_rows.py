@@ -65,7 +65,7 @@ class PrimusRows:
         return row | {
             "image": {"bytes": image, "path": None},
             "distorted": {"bytes": distorted, "path": None} if distorted else None,
-            "midi": write_midi(score),
+            "midi": given["midi"].read_bytes() if "midi" in given else write_midi(score),
             "mei": mei,
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pyarrow as pa
-from datasets import Features, Image, Value
+from datasets import Audio, Features, Image, Value
 
 # One staff a row. `work` is what splits are made by; texts are tokens parted by tabs, as PrIMuS's files have them.
 PRIMUS_FEATURES = Features(
@@ -19,6 +19,20 @@ PRIMUS_FEATURES = Features(
         "agnostic": Value("string"),
         "midi": Value("binary"),
         "mei": Value("string"),
+    }
+)
+
+# One staff a row, heard; its id is that of the row above.
+PRIMUS_AUDIO_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "work": Value("string"),
+        "source": Value("string"),
+        "audio": Audio(sampling_rate=22050),
+        "font": Value("string"),
+        "program": Value("int32"),
+        "semantic": Value("string"),
+        "midi": Value("binary"),
     }
 )
 

@@ -46,6 +46,13 @@ def library() -> ModuleType:
     return module
 
 
+def library_version() -> str:
+    """Version of FluidSynth's library: another one may give other samples."""
+    text = library()._fl.fluid_version_str
+    text.restype = ctypes.c_char_p
+    return str(text().decode())
+
+
 def _import() -> ModuleType:
     import fluidsynth
 

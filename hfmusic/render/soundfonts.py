@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,17 +19,19 @@ def shipped_font() -> Path:
 
 
 def find_fonts() -> dict[str, Path]:
-    """Name -> file or folder of the fonts that are here: the shipped one, those in $HFMUSIC_FONTS, and the system's.
-
-    A whole General MIDI font that is installed goes before the shipped single program of the same name.
-    """
+    """Name -> file or folder of the fonts that are here: those in $HFMUSIC_FONTS, the shipped one, the system's."""
     found: dict[str, Path] = {}
-    folders = [*os.environ.get(FONT_FOLDERS, "").split(os.pathsep), *_USUAL, str(shipped_font().parents[1])]
-    for folder in filter(None, folders):
-        for path in sorted(Path(folder).glob("*")):
-            if path.suffix.lower() in SUFFIXES or (path.is_dir() and any(path.glob("[0-9][0-9][0-9].sf3"))):
-                found.setdefault(font_name(path), path)
+    for path in _candidates():
+        found.setdefault(font_name(path), path)
     return found
+
+
+def _candidates() -> Iterator[Path]:
+    own = filter(None, os.environ.get(FONT_FOLDERS, "").split(os.pathsep))
+    for folder in (*own, str(shipped_font().parents[1]), *_USUAL):
+        for path in sorted(Path(folder).glob("*")):
+            if path.suffix.lower() in SUFFIXES or any(path.glob("[0-9][0-9][0-9].sf3")):
+                yield path
 
 
 def find_font(font: str | Path, program: int = 0) -> Path:
@@ -42,22 +45,26 @@ def find_font(font: str | Path, program: int = 0) -> Path:
     """
     path = Path(font).expanduser()
     if not path.exists():
-        known = find_fonts()
-        if str(font) not in known:
+        named = [candidate for candidate in _candidates() if font_name(candidate) == str(font)]
+        if not named:
             raise ValueError(
                 f"no SoundFont {font}: give a .sf2 or .sf3 file, a folder of 000.sf3 files, or one of "
-                f"{', '.join(known)}; {install_advice()[1]}"
+                f"{', '.join(find_fonts())}; {install_advice()[1]}"
             )
-        path = known[str(font)]
+        holding = (candidate for candidate in named if candidate.is_file() or _single(candidate, program).is_file())
+        path = next(holding, named[0])
     if path.is_dir():
-        file = path / f"{program:03d}.sf3"
-        if not file.is_file():
+        if not _single(path, program).is_file():
             there = ", ".join(sorted(entry.name for entry in path.iterdir() if entry.suffix in SUFFIXES)) or "no font"
-            raise ValueError(f"the folder {path} has no {file.name} for program {program}, only {there}")
-        path = file
+            raise ValueError(f"the folder {path} has no {program:03d}.sf3 for program {program}, only {there}")
+        path = _single(path, program)
     if not path.is_file():
         raise ValueError(f"a SoundFont is a file, got {path}")
     return path
+
+
+def _single(folder: Path, program: int) -> Path:
+    return folder / f"{program:03d}.sf3"
 
 
 def font_name(path: Path) -> str:

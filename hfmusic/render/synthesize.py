@@ -69,7 +69,7 @@ class Synthesizer:
         self.program = self._synth.program
 
     def play(
-        self, midi: bytes, *, reverb: bool | None = None, gain: float | None = None, trim: bool = True
+        self, midi: bytes, *, reverb: bool | None = None, gain: float | None = None, at_least: float = 0.0
     ) -> np.ndarray:
         """A standard MIDI file as sound, float32 (n,) in -1..1, mono: the mean of both sides.
 
@@ -79,12 +79,14 @@ class Synthesizer:
 
         Args:
             reverb, gain: for this file only.
-            trim: see `trim_release`; otherwise the tail goes on for TAIL_SECONDS.
+            at_least: seconds; the music ends here where the file ends before, as files do that leave the last rests
+                out. `trim_release` says where the sound ends.
 
         Raises:
             ValueError: no MIDI file, or one that lasts longer than an hour.
         """
         events, end = _timed_messages(midi)
+        end = max(end, at_least)
         self._synth.reset()
         self._synth.switch(
             reverb=self._reverb if reverb is None else reverb,
@@ -101,7 +103,7 @@ class Synthesizer:
             self._synth.send(event.kind, event.channel, event.first, event.second)
         self._synth.render(sides[0, now:], sides[1, now:])
         sound = np.clip((sides[0] + sides[1]) * np.float32(0.5), -1, 1)
-        return trim_release(sound, end, self.sampling_rate) if trim else sound
+        return trim_release(sound, end, self.sampling_rate)
 
     def _blocks(self, seconds: float) -> int:
         """Frames of whole blocks that hold so many seconds."""
