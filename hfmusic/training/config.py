@@ -21,7 +21,7 @@ class TrainingData:
     """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
 
     `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
-    staves that can be trained on. `ids`: a text file of one id a line, the only staves taken, in its order.
+    staves that can be trained on. `max_width`: only those of at most so many columns. `ids`: a text file of one id a line, the only staves taken, in its order.
     """
 
     path: str
@@ -30,6 +30,7 @@ class TrainingData:
     weight: float = 1.0
     distorted_probability: float = 0.5
     n: int | None = None
+    max_width: int | None = None
     ids: str | None = None
 
     def __post_init__(self) -> None:

@@ -149,7 +149,7 @@ def _labelled(
             texts[stave] = cache.texts[row]  # type: ignore[union-attr]
     wanted = list(places) if data.ids is None else [stave for stave in read_ids(data.ids) if stave in places]
     rows: list[list[int]] = []
-    labels, widths, unknown, narrow = [], [], 0, 0
+    labels, widths, unknown, narrow, wide = [], [], 0, 0, 0
     for stave in wanted:
         if len(rows) == data.n:
             break
@@ -165,12 +165,15 @@ def _labelled(
         if frames_of_width(min(sizes)) < frames_needed(label) or len(label) == 0:
             narrow += 1
             continue
+        if data.max_width is not None and max(sizes) > data.max_width:
+            wide += 1
+            continue
         rows.append(place)
         labels.append(label)
         widths.append(max(sizes))
     failed = sum(len(cache.failed) for cache in (clean, distorted) if cache)
-    message = "%s %s: %d staves; left out: %d without features, %d with unknown tokens, %d too narrow"
-    logger.info(message, data.path, data.split, len(rows), failed, unknown, narrow)
+    message = "%s %s: %d staves; left out: %d without features, %d with unknown tokens, %d too narrow, %d too wide"
+    logger.info(message, data.path, data.split, len(rows), failed, unknown, narrow, wide)
     if not rows:
         raise ValueError(
             f"nothing to train on in {data.path} {data.split}: {failed} without features, {unknown} unknown"

@@ -96,3 +96,28 @@ def test_validation_without_any_staff_is_an_error(recipe: Any) -> None:
 
     with pytest.raises(ValueError, match="nothing to validate on in .*: 4 without features"):
         validation_staves(load_recipe(recipe("blank", num_proc=1)), {"image": fails})
+
+
+def test_a_part_of_a_dataset_is_taken(recipe: Any, dataset: Path, tmp_path: Path) -> None:
+    def taken(**options: Any) -> list[str]:
+        made = staves(recipe("part", train=[{"path": str(dataset), **options}]))
+        return [made[(index, 0)]["id"] for index in range(len(made))]
+
+    everything = taken()
+    assert taken(n=3) == everything[:3]
+    wanted = [everything[7], "of no dataset", everything[2]]
+    (tmp_path / "ids.txt").write_text("\n".join(wanted), encoding="utf-8")
+    assert taken(ids=str(tmp_path / "ids.txt")) == [everything[7], everything[2]]
+    with pytest.raises(ValueError, match="ids must be a text file of ids, got 'none.txt'"):
+        taken(ids="none.txt")
+
+
+def test_wide_staves_are_left_out(recipe: Any, dataset: Path) -> None:
+    widths = sorted(staves(recipe("wide")).sets[0].widths.tolist())
+    made = staves(recipe("wide", train=[{"path": str(dataset), "max_width": widths[4]}]))
+    assert sorted(made.sets[0].widths.tolist()) == [width for width in widths if width <= widths[4]]
+
+
+def test_a_recipe_that_reads_refuses_sound(recipe: Any, dataset: Path) -> None:
+    with pytest.raises(ValueError, match="takes image, but .* is to be used for its audio"):
+        staves(recipe("ear", train=[{"path": str(dataset), "modality": "audio"}]))
