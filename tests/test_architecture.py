@@ -15,7 +15,16 @@ LAYERS = ["symbolic", "render", "metrics", "data", "training"]
 VERBS = {"build", "evaluate", "train", "transcribe"}
 SHARED = {"files", "hub"}
 ALONE = "models"
-REMOTE_CODE_MAY_IMPORT = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", "safetensors"}
+REMOTE_CODE_MAY_IMPORT = {
+    "torch",
+    "transformers",
+    "numpy",
+    "PIL",
+    "huggingface_hub",
+    "safetensors",
+    "soundfile",
+    "soxr",
+}
 
 
 def imports(path: Path) -> set[str]:
