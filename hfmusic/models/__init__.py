@@ -23,8 +23,11 @@ def register() -> None:
     from .feature_extraction_music import MusicFeatureExtractor
     from .image_processing_staff import StaffImageProcessor
     from .modeling_crnn import CRNNForCTC, CRNNModel
-    from .pipeline_omr import TASK, OpticalMusicRecognitionPipeline
-    from .processing_ctc import CTCProcessor
+    from .pipeline_amt import TASK as HEARS
+    from .pipeline_amt import AutomaticMusicTranscriptionPipeline
+    from .pipeline_omr import TASK as READS
+    from .pipeline_omr import OpticalMusicRecognitionPipeline
+    from .processing_ctc import CTCAudioProcessor, CTCImageAudioProcessor, CTCProcessor
     from .tokenization_ctc import CTCTokenizer
 
     AutoConfig.register("crnn", CRNNConfig, exist_ok=True)
@@ -34,10 +37,15 @@ def register() -> None:
     AutoFeatureExtractor.register(CRNNConfig, MusicFeatureExtractor, exist_ok=True)
     AutoTokenizer.register(CRNNConfig, slow_tokenizer_class=CTCTokenizer, exist_ok=True)
     AutoProcessor.register(CRNNConfig, CTCProcessor, exist_ok=True)
-    if TASK not in PIPELINE_REGISTRY.supported_tasks:
-        PIPELINE_REGISTRY.register_pipeline(
-            TASK, pipeline_class=OpticalMusicRecognitionPipeline, pt_model=AutoModelForCTC, type="image"
-        )
+    for kind in (CTCAudioProcessor, CTCImageAudioProcessor):  # folders name theirs; it is looked for among the values
+        AutoProcessor.register(kind, kind, exist_ok=True)
+    pipelines = {
+        READS: (OpticalMusicRecognitionPipeline, "image"),
+        HEARS: (AutomaticMusicTranscriptionPipeline, "audio"),
+    }
+    for task, (pipeline, modality) in pipelines.items():
+        if task not in PIPELINE_REGISTRY.supported_tasks:
+            PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline, pt_model=AutoModelForCTC, type=modality)
 
 
 register()

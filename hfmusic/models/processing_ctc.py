@@ -41,7 +41,7 @@ class CTCResult:
 
 class CTCProcessor(ProcessorMixin):
     """Image processor, tokenizer and decoder of a CTC model that reads. `language_model`, a `BigramModel`, is saved
-    with them. `from_pretrained` gives the processor that the folder names, which may be one of those below.
+    with them. Models that hear have the processors below, which differ in their parts alone.
 
     Args:
         beam_width, lm_weight, length_bonus: of method "beam", see `beam_decode`.
@@ -198,11 +198,6 @@ class CTCProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> CTCProcessor:  # type: ignore[override]
-        if cls is CTCProcessor:  # what AutoProcessor knows the model's processor as
-            named = cls.get_processor_dict(pretrained_model_name_or_path, **kwargs)[0].get("processor_class")
-            kinds = {kind.__name__: kind for kind in (CTCAudioProcessor, CTCImageAudioProcessor)}
-            if named in kinds:
-                return kinds[named].from_pretrained(pretrained_model_name_or_path, **kwargs)
         processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         hub = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         path = cached_file(pretrained_model_name_or_path, _LANGUAGE_MODEL, **_IF_THERE, **hub)

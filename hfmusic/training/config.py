@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
@@ -21,7 +22,8 @@ class TrainingData:
     """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
 
     `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
-    staves that can be trained on. `max_width`: only those of at most so many columns. `ids`: a text file of one id a line, the only staves taken, in its order.
+    staves that can be trained on. `max_width`: only those of at most so many columns. `ids`: a text file of one id a
+    line, the only staves taken, in its order.
     """
 
     path: str
@@ -60,6 +62,20 @@ class ValidationData:
     @property
     def label(self) -> str:
         return self.name or f"{Path(self.path).name}-{self.split}-{self.image}"
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """Blocks that a new network takes over from a trained one before training, and those it keeps as they are.
+
+    `source` is a model folder or a Hub name; `blocks` their names, none: all. `freeze`: a policy of
+    `hfmusic.training.transfer`, "N/A" (nothing) to "2:5". The front that is filled is the one of the source's own
+    modality, where the new network has it, else the only one there is.
+    """
+
+    source: str
+    blocks: tuple[str, ...] = ()
+    freeze: str = "N/A"
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,7 @@ class TrainingConfig:
     audio_processor: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     initial: str | None = None
+    transfer: TransferConfig | None = None
     factorised_head: bool = False
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(probability=0.0))
     audio_augment: SpectrumAugmentConfig = field(default_factory=lambda: SpectrumAugmentConfig(probability=0.0))
@@ -136,6 +153,8 @@ class TrainingConfig:
     cache_dir: str = "cache/features"
 
     def __post_init__(self) -> None:
+        both = self.initial is not None and self.transfer is not None
+        _check(not both, "a recipe starts from initial or from a transfer, not from both", self.initial)
         _check(bool(self.train), "a recipe needs at least one dataset under train", list(self.train))
         for name in (
             "batch_size",
@@ -222,6 +241,9 @@ def _build(kind: type, raw: Any, where: str) -> Any:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(hint):
         return _build(hint, value, f"{where}.")  # type: ignore[arg-type]
+    if get_origin(hint) is UnionType:  # X | None
+        known = [kind for kind in get_args(hint) if kind is not NoneType]
+        return None if value is None else _convert(known[0], value, where)
     if get_origin(hint) is tuple:
         inner = get_args(hint)[0]
         if not isinstance(value, list | tuple):

@@ -66,7 +66,7 @@ def open_sound(source: str | Path | bytes, *, sampling_rate: int = 22050, name: 
 
 
 class Sound:
-    """A recording that stays on disk: `window` gives any part of it. A context manager; `open_sound` says what it reads.
+    """A recording that stays on disk: `window` gives any part of it. `open_sound` says what is read. A context manager.
 
     `seconds` is its length, `name` what messages call it. An array (n,) in -1..1 may stand for a file: its rate is
     `array_rate`.
@@ -104,6 +104,8 @@ class Sound:
         head = source[:4096] if isinstance(source, bytes) else _head(Path(source))
         if not head:
             raise ValueError(f"{self.name}: the file is empty")
+        if kind := _not_sound(head):
+            raise ValueError(f"{self.name}: {kind}, not a recording")
         with _quiet(head):
             try:
                 self._file = sf.SoundFile(opened)
@@ -118,9 +120,6 @@ class Sound:
 
     def _decoded(self, source: str | Path | bytes, head: bytes) -> Path:
         """What libsndfile does not know, as a WAV file that ffmpeg wrote."""
-        kind = _not_sound(head)
-        if kind:
-            raise ValueError(f"{self.name}: {kind}, not a recording")
         program = shutil.which("ffmpeg")
         if program is None:
             raise ValueError(
@@ -233,7 +232,7 @@ class _Bytes(io.BytesIO):
 @contextlib.contextmanager
 def _quiet(head: bytes) -> Iterator[None]:
     """libmpg123 writes what it thinks of a damaged MP3 file to stderr, past Python."""
-    if not head.startswith((b"ID3", *_MP3)):
+    if head.startswith((b"RIFF", b"fLaC", b"OggS", b"FORM")):
         yield
         return
     kept = os.dup(2)

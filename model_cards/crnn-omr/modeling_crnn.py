@@ -113,12 +113,22 @@ class CRNNPreTrainedModel(PreTrainedModel):
 
     def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
         """As transformers' models, with the code: the folder loads with `trust_remote_code=True` and no hfmusic."""
-        from .pipeline_omr import TASK, OpticalMusicRecognitionPipeline
+        from .pipeline_amt import TASK as HEARS
+        from .pipeline_amt import AutomaticMusicTranscriptionPipeline
+        from .pipeline_omr import TASK as READS
+        from .pipeline_omr import OpticalMusicRecognitionPipeline
 
         classes = {"AutoModel": CRNNModel, "AutoModelForCTC": CRNNForCTC}
-        self.config.auto_map = {auto: f"modeling_crnn.{known.__name__}" for auto, known in classes.items()}
-        reader = f"pipeline_omr.{OpticalMusicRecognitionPipeline.__name__}"
-        self.config.custom_pipelines = {TASK: {"impl": reader, "pt": ["AutoModelForCTC"], "type": "image"}}
+        self.config.auto_map = {auto: f"modeling_crnn.{kind.__name__}" for auto, kind in classes.items()}
+        known = {
+            "image": (READS, f"pipeline_omr.{OpticalMusicRecognitionPipeline.__name__}"),
+            "audio": (HEARS, f"pipeline_amt.{AutomaticMusicTranscriptionPipeline.__name__}"),
+        }
+        self.config.custom_pipelines = {
+            task: {"impl": implementation, "pt": ["AutoModelForCTC"], "type": modality}
+            for modality, (task, implementation) in known.items()
+            if modality in self.config.modalities
+        }
         try:
             super().save_pretrained(*args, **kwargs)
         finally:
