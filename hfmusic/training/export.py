@@ -26,6 +26,7 @@ from hfmusic.training.checkpoint import read_log
 from hfmusic.training.config import TrainingConfig
 from hfmusic.training.data import TrainingStaves
 from hfmusic.training.head import factorise_head, fold_head
+from hfmusic.training.transfer import TransferReport, copy_from, freeze
 
 
 @dataclass(frozen=True)
@@ -58,26 +59,29 @@ def _ear(options: str) -> MusicFeatureExtractor:
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model to train, its config, its vocabulary's tokens, and what turns files into its features, by modality."""
+    """A model to train, its config, its vocabulary's tokens, and what turns files into its features, by modality.
+
+    `transfer` tells what it took from another model and what is frozen.
+    """
 
     model: nn.Module
     config: CRNNConfig
     tokens: tuple[str, ...]
     extract: dict[str, StaffExtractor | SoundExtractor]
+    transfer: TransferReport | None = None
 
 
 def build_model(config: TrainingConfig) -> BuiltModel:
-    """The model of a recipe, fresh or warm-started from the folder `initial`, with the head it trains with.
+    """The model of a recipe, with the head it trains with: fresh, warm-started from the folder `initial`, or with the
+    blocks that its section `transfer` names.
 
     Raises:
-        ValueError: `model` and `processor` disagree on the height, or `initial` has another vocabulary.
+        ValueError: `model` and `processor` disagree on the height, `initial` has another vocabulary, or a block does
+            not fit.
     """
     tokens = load_vocabulary(config.vocabulary).tokens
     if config.initial is not None:
-        try:
-            model = CRNNForCTC.from_pretrained(config.initial)
-        except OSError as error:
-            raise ValueError(f"initial must be a model folder or a Hub name, got {config.initial!r}") from error
+        model: Any = _trained(config.initial, "initial")
         if "dropout" in config.model:
             set_dropout(model, config.model["dropout"])
         if model.config.vocab_size != len(tokens):
@@ -88,9 +92,23 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     else:
         model = CRNNForCTC(CRNNConfig(**{"vocab_size": len(tokens), **config.model}))
     extractors = _extractors(config, model.config)
+    report = None
+    if config.transfer is not None:
+        source = _trained(config.transfer.source, "transfer.source")
+        report = copy_from(source, model, config.transfer, vocabulary=config.vocabulary)
     if config.factorised_head:
-        factorise_head(model, tokens, keep=config.initial is not None)
-    return BuiltModel(model, model.config, tokens, extractors)
+        trained = config.initial is not None or (report is not None and "dense" in report.copied)
+        factorise_head(model, tokens, keep=trained)
+    if config.transfer is not None and report is not None:
+        report = report.joined(freeze(model, config.transfer.freeze))
+    return BuiltModel(model, model.config, tokens, extractors, report)
+
+
+def _trained(name: str, option: str) -> Any:
+    try:
+        return CRNNForCTC.from_pretrained(name)
+    except OSError as error:
+        raise ValueError(f"{option} must be a model folder or a Hub name, got {name!r}") from error
 
 
 def _extractors(config: TrainingConfig, model: CRNNConfig) -> dict[str, StaffExtractor | SoundExtractor]:

@@ -122,6 +122,8 @@ class Training:
         config, position = self.config, self.position
         if self.accelerator.is_main_process:
             (self.folder / "train_config.json").write_text(config.to_json(), encoding="utf-8")
+            if self.built.transfer is not None:
+                self.built.transfer.save(self.folder / "transfer.json")
         first, started, before = position.step, time.monotonic(), position.seconds
         # by_time: minutes are the whole run's, so that a resumed one ends its decay on time; else they are this call's
         spent_before = 0.0 if config.schedule.by_time else before

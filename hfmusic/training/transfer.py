@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import torch
 from torch import nn
 
 from hfmusic.files import write_atomic
+from hfmusic.training.config import TransferConfig
 
 POLICIES = ("N/A", "5:5", "4:5", "3:5", "2:5")
 FRONT = ("conv", "projection")
@@ -143,6 +144,32 @@ def copy_blocks(
             ours[name].load_state_dict(theirs[name].state_dict())
     done = {_title(target, name, target_modality) for name in wanted}
     return TransferReport(tuple(BlockReport(name, size, name in done) for name, size in _sizes(target).items()))
+
+
+def copy_from(source: nn.Module, target: nn.Module, config: TransferConfig, *, vocabulary: str) -> TransferReport:
+    """Copy what a recipe's section `transfer` says, between `CRNNForCTC` models with plain output layers.
+
+    Raises:
+        ValueError: as `copy_blocks`; or `dense` of a model that was trained on another vocabulary, if its folder tells.
+    """
+    blocks = list(config.blocks) or None
+    theirs = _vocabulary_of(config.source)
+    if theirs not in (None, vocabulary) and (blocks is None or "dense" in blocks):
+        raise ValueError(
+            f"block dense cannot be copied, the vocabularies differ: {theirs} in the source and {vocabulary} here"
+        )
+    modality = next(iter(source.crnn.fronts))  # type: ignore[union-attr,arg-type]
+    ours = modality if modality in target.crnn.fronts else None  # type: ignore[union-attr,operator]
+    report = copy_blocks(source, target, blocks, target_modality=ours)
+    return replace(report, source=config.source)
+
+
+def _vocabulary_of(folder: str) -> str | None:
+    """The vocabulary in the recipe that lies in a model folder; None where there is none."""
+    recipe = Path(folder) / "train_config.json"
+    if not recipe.is_file():
+        return None
+    return json.loads(recipe.read_text(encoding="utf-8")).get("vocabulary")
 
 
 def freeze(model: nn.Module, policy: str) -> TransferReport:

@@ -13,7 +13,9 @@ from torch import nn
 
 from hfmusic.models.configuration_crnn import CRNNConfig
 from hfmusic.models.modeling_crnn import CRNNForCTC
+from hfmusic.training.config import load_recipe
 from hfmusic.training.head import FactorisedLinear, factorise_head
+from hfmusic.training.loop import Training
 from hfmusic.training.transfer import POLICIES, copy_blocks, freeze, freeze_blocks, frozen_blocks, named_blocks
 
 TOKENS = ["barline", "clef-G2", "note-C4_quarter", "note-D4_quarter", "note-E4_half"]
@@ -193,3 +195,33 @@ def test_the_report_counts_parameters(tmp_path: Path) -> None:
     saved = json.loads((tmp_path / "transfer.json").read_text(encoding="utf-8"))
     assert saved["copied"] == list(sizes) and saved["frozen"] == ["dense"] and saved["policy"] == "5:5"
     assert saved["frozen_parameters"] == sizes["dense"] and saved["copied_parameters"] == sum(sizes.values())
+
+
+def test_a_recipe_transfers_freezes_and_tells(recipe: Any) -> None:
+    first = Training(load_recipe(recipe("first", max_steps=4, validation=[]))).run()
+    section = {"source": str(first / "model"), "freeze": "5:5"}
+    changes = {"max_steps": 4, "validation": [], "ema_decay": 0.0}
+    training = Training(load_recipe(recipe("second", transfer=section, **changes)))
+    frozen = state(training.plain_model.ctc_head)
+    moving = state(training.plain_model.crnn)
+    source = CRNNForCTC.from_pretrained(first / "model").ctc_head
+    assert torch.allclose(training.plain_model.ctc_head.weight, source.weight, atol=1e-5)
+    run = training.run()
+    assert json.loads((run / "transfer.json").read_text(encoding="utf-8"))["frozen"] == ["dense"]
+    exported = CRNNForCTC.from_pretrained(run / "model")
+    assert torch.allclose(exported.ctc_head.weight, source.weight, atol=1e-5)
+    assert any(not torch.equal(value, moving[name]) for name, value in exported.crnn.state_dict().items())
+    assert "free_weight" in frozen  # it was the factorised layer that kept still
+
+
+def test_a_recipe_that_cannot_transfer_is_one_sentence(recipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="transfer.source must be a model folder or a Hub name, got '.*nowhere'"):
+        Training(load_recipe(recipe("lost", transfer={"source": str(tmp_path / "nowhere")})))
+    with pytest.raises(ValueError, match="unknown key transfer.sauce"):
+        load_recipe(recipe("key", transfer={"sauce": "x"}))
+    with pytest.raises(ValueError, match="from initial or from a transfer, not from both"):
+        load_recipe(recipe("both", initial="a", transfer={"source": "b"}))
+    network(0).save_pretrained(tmp_path / "other")
+    (tmp_path / "other" / "train_config.json").write_text('{"vocabulary": "agnostic"}', encoding="utf-8")
+    with pytest.raises(ValueError, match="block dense cannot be copied, the vocabularies differ: agnostic in the"):
+        Training(load_recipe(recipe("words", transfer={"source": str(tmp_path / "other")})))
