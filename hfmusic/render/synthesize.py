@@ -25,6 +25,7 @@ __all__ = ["SAMPLING_RATE", "Synthesizer", "find_font", "find_fonts", "play_scor
 SAMPLING_RATE = 22050
 TAIL_DECIBELS = 60.0  # below the peak: where a tail ends
 TAIL_SECONDS = 3.0  # the longest tail
+_SILENT = 1e-6  # a thirtieth of a step of 16 bits: FluidSynth's reverb hums at 1e-8
 _FADE_SECONDS = 0.01  # of a tail that is cut before it is silent
 _LONGEST_SECONDS = 3600.0
 _PERCUSSION = 9
@@ -146,7 +147,7 @@ def trim_release(
     least = int(np.ceil(end_seconds * sampling_rate))
     most = least + int(longest * sampling_rate)
     peak = float(np.abs(sound).max(initial=0.0))
-    loud = np.flatnonzero(np.abs(sound) > peak * 10 ** (-decibels / 20))
+    loud = np.flatnonzero(np.abs(sound) > max(_SILENT, peak * 10 ** (-decibels / 20)))
     heard = int(loud[-1]) + 1 if len(loud) else 0
     if least >= len(sound):
         return np.pad(sound, (0, least - len(sound)))
