@@ -22,8 +22,8 @@ class TrainingData:
     """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
 
     `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
-    staves that can be trained on. `max_width`: only those of at most so many columns. `ids`: a text file of one id a
-    line, the only staves taken, in its order.
+    staves that can be trained on. `max_width`: only those of at most so many columns. `prefix`: only those whose
+    id begins so. `ids`: a text file of one id a line, the only staves taken, in its order.
     """
 
     path: str
@@ -33,6 +33,7 @@ class TrainingData:
     distorted_probability: float = 0.5
     n: int | None = None
     max_width: int | None = None
+    prefix: str = ""
     ids: str | None = None
 
     def __post_init__(self) -> None:

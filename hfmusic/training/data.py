@@ -147,7 +147,8 @@ def _labelled(
         for row, stave in enumerate(cache.ids if cache else ()):
             places.setdefault(stave, [-1, -1])[column] = row
             texts[stave] = cache.texts[row]  # type: ignore[union-attr]
-    wanted = list(places) if data.ids is None else [stave for stave in read_ids(data.ids) if stave in places]
+    listed = places if data.ids is None else [stave for stave in read_ids(data.ids) if stave in places]
+    wanted = [stave for stave in listed if stave.startswith(data.prefix)]
     rows: list[list[int]] = []
     labels, widths, unknown, narrow, wide = [], [], 0, 0, 0
     for stave in wanted:

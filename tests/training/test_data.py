@@ -108,6 +108,7 @@ def test_a_part_of_a_dataset_is_taken(recipe: Any, dataset: Path, tmp_path: Path
     wanted = [everything[7], "of no dataset", everything[2]]
     (tmp_path / "ids.txt").write_text("\n".join(wanted), encoding="utf-8")
     assert taken(ids=str(tmp_path / "ids.txt")) == [everything[7], everything[2]]
+    assert taken(prefix=everything[4]) == everything[4:5]
     with pytest.raises(ValueError, match="ids must be a text file of ids, got 'none.txt'"):
         taken(ids="none.txt")
 
