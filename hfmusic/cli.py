@@ -16,7 +16,7 @@ import typer
 import hfmusic
 
 app = typer.Typer(
-    help="Reads music from staff images, and trains and measures the models that do.",
+    help="Reads music from staff images, hears it in recordings, and trains and measures the models that do.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,23 +60,39 @@ def _options(
 
 @app.command()
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(help="Pictures of one staff each, or folders of them.")],
-    model: Annotated[str, typer.Option(help="A shipped model, a folder, or owner/model on the Hub.")] = "crnn-omr",
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures of one staff each, recordings of one melody each, or folders of them."),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A shipped model, a folder, or owner/model on the Hub. Default: crnn-omr for pictures, crnn-amt for "
+            "recordings; may be given for each."
+        ),
+    ] = None,
     format: Annotated[
         str, typer.Option(help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png.")
     ] = "musicxml,midi",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for STEM.FORMAT.")] = Path("."),
     method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
+    tempo: Annotated[
+        float | None, typer.Option(help="Quarter notes a minute of the recordings. Default: found out.")
+    ] = None,
+    fuse: Annotated[
+        bool, typer.Option("--fuse", help="A picture and a recording of the same music: one score.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read staff images and write their scores."""
+    """Read staff images, listen to recordings, and write their scores."""
     from hfmusic.transcribe import transcribe_files
 
     _quiet()
     formats = [name.strip() for name in format.split(",") if name.strip()]
     failed = False
     rows: list[dict[str, Any]] = []
-    for file, result, written in transcribe_files(files, model, formats=formats, out=out, method=method):
+    results = transcribe_files(files, model, formats=formats, out=out, method=method, tempo=tempo, fuse=fuse)
+    for file, result, written in results:
         if isinstance(result, ValueError):
             failed = True
             rows.append({"source": str(file), "error": str(result)})
@@ -86,9 +102,12 @@ def transcribe(
         rows.append({**result.as_dict(), "confidence": round(result.confidence, 4), "files": [str(p) for p in written]})
         if not as_json:
             names = ", ".join(path.name for path in written)
-            print(f"{file}: {len(result.tokens)} symbols, {100 * result.confidence:.0f} % sure -> {names}")
+            heard = "" if result.tempo is None else f", {result.tempo:.0f} quarter notes a minute"
+            print(
+                f"{result.source}: {len(result.tokens)} symbols, {100 * result.confidence:.0f} % sure{heard} -> {names}"
+            )
     if not rows:
-        raise ValueError("no pictures in what was given")
+        raise ValueError("no pictures and no recordings in what was given")
     if as_json:
         _print_json(rows)
     if failed:
@@ -188,9 +207,13 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model, a folder, or owner/model on the Hub.")],
-    data: Annotated[str, typer.Argument(help="A dataset folder, or a folder of ID.png and ID.semantic pairs.")],
+    data: Annotated[
+        str, typer.Argument(help="A dataset folder, or a folder of ID.png (or ID.flac) and ID.semantic pairs.")
+    ],
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
-    image: Annotated[str, typer.Option(help="Column: image (clean) or distorted.")] = "image",
+    image: Annotated[
+        str | None, typer.Option(help="Column: image (clean), distorted or audio. Default: what the model takes.")
+    ] = None,
     n: Annotated[int | None, typer.Option("--n", help="Only N staves, drawn with --seed.")] = None,
     method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
     seed: Annotated[int, typer.Option(help="Recorded with the numbers.")] = 0,

@@ -1,43 +1,58 @@
-"""The verb `transcribe`: a staff image goes in, a score comes out.
+"""The verb `transcribe`: a staff image or a recording goes in, a score comes out; or both go in, and one score.
 
-file -> picture -> processor -> model -> processor.decode -> Score -> writers. The command line, the pipeline's users
-and the tests all call `transcribe`.
+file -> picture or sound -> processor -> model -> processor.decode -> Score -> writers. The command line, the
+pipeline's users and the tests all call `transcribe`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from hfmusic.files import write_atomic
-from hfmusic.hub import Loaded, load
+from hfmusic.formats import FORMATS, SUFFIXES, Written, check_format, write
+from hfmusic.hub import Loaded
+from hfmusic.inputs import WORDS, Kind, ModelChoice, Models, expand, kind_of
 from hfmusic.symbolic.score import Score
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from hfmusic.models.processing_ctc import CTCResult
+    from hfmusic.symbolic.fusion import FusionConfig
 
-DEFAULT_MODEL = "crnn-omr"
+__all__ = ["FORMATS", "SUFFIXES", "Transcription", "transcribe", "transcribe_files", "transcribe_pair"]
+
+Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Transcription:
-    """What a model read on one staff.
+    """What was read on one staff, heard in one recording, or both.
 
-    `tokens` are PrIMuS tokens; `confidences` (0..1) and `spans` (left, right: pixels of the picture) are one a token.
+    Attributes:
+        source: the file, or what the input was.
+        tokens: PrIMuS tokens, in `encoding` "semantic" or "agnostic".
+        confidences: 0..1, one a token.
+        spans: one a token: (left, right) in pixels of the picture or (start, end) in seconds of the recording, as
+            `unit` says. None for a token of a picture and a recording that only the ear gave.
+        tempo: quarters a minute of a recording.
+        heard: of a picture and a recording: (start, end) in seconds of each token that was heard.
     """
 
     source: str
     tokens: tuple[str, ...]
     confidences: tuple[float, ...]
-    spans: tuple[tuple[float, float], ...]
+    spans: tuple[Span | None, ...]
     encoding: str = "semantic"
+    unit: Literal["pixels", "seconds"] = "pixels"
+    tempo: float | None = None
+    heard: tuple[Span | None, ...] | None = None
 
     @cached_property
     def score(self) -> Score:
@@ -53,39 +68,62 @@ class Transcription:
         return sum(self.confidences) / len(self.confidences) if self.confidences else 0.0
 
     def to(self, format: str) -> str | bytes:
-        """The score in one of `FORMATS`.
+        """The score in one of `FORMATS`; MIDI and MusicXML have the tempo of a recording.
 
         Raises:
             ValueError: an unknown format, or music the format cannot write.
         """
-        if format not in FORMATS:
-            raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
-        return _WRITERS[format](self)
+        check_format(format)
+        return write(format, Written(self.tokens, self.encoding, self.score, self.tempo))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         rows = zip(self.tokens, self.confidences, self.spans, strict=True)
-        symbols = [{"token": token, "confidence": round(sure, 4), "span": list(span)} for token, sure, span in rows]
-        return {"source": self.source, "encoding": self.encoding, "symbols": symbols}
+        symbols: list[dict[str, Any]] = [
+            {"token": token, "confidence": round(sure, 4), "span": span and list(span)} for token, sure, span in rows
+        ]
+        for symbol, span in zip(symbols, self.heard or (), strict=False):
+            symbol["heard"] = span and list(span)
+        known = {} if self.tempo is None else {"tempo": round(self.tempo, 1)}
+        return {"source": self.source, "encoding": self.encoding, "unit": self.unit, **known, "symbols": symbols}
 
 
 def transcribe(
-    source: str | Path | Image.Image | np.ndarray, model: str | Loaded = DEFAULT_MODEL, *, method: str = "greedy"
+    source: str | Path | Image.Image | np.ndarray,
+    model: ModelChoice = None,
+    *,
+    method: str = "greedy",
+    tempo: float | None = None,
+    sampling_rate: int = 22050,
 ) -> Transcription:
-    """Read one picture of a staff.
+    """Read one picture of a staff, or one recording of a melody.
 
     Args:
-        source: an image file, a PIL image, or pixels uint8 (H, W) or (H, W, 3).
-        model: a name or path as `hfmusic.load` takes, or what it returned (load once, read many).
+        source: an image or sound file (its content tells, else its name), a PIL image, pixels uint8 (H, W) or
+            (H, W, 3), or a sound float (n,) in -1..1 at `sampling_rate`.
+        model: a name or path as `hfmusic.load` takes, or what it returned (load once, read many). None: crnn-omr for
+            pictures, crnn-amt for recordings.
         method: "greedy", or "beam": prefix beam search, with the bigram model of the training tokens if it came along.
+        tempo: quarters a minute of a recording; None: found out.
 
     Raises:
-        ValueError: no such file or model, not a picture, or no staff in it; one sentence.
+        ValueError: no such file or model, neither picture nor recording, no staff or no music in it; one sentence.
     """
+    named = isinstance(source, str | Path)
+    if named:
+        kind = kind_of(source)  # type: ignore[arg-type]
+    else:
+        kind = "audio" if isinstance(source, np.ndarray) and source.ndim == 1 else "image"
+    loaded = Models(model, [kind]).of(kind)
+    if kind == "audio":
+        return _hear(source, loaded, method, tempo, sampling_rate)  # type: ignore[arg-type]
+    return _see(source, loaded, method)
+
+
+def _see(source: str | Path | Image.Image | np.ndarray, loaded: Loaded, method: str) -> Transcription:
     from hfmusic.models.image_features import NoStaffError
     from hfmusic.models.image_reading import grey_pixels, open_picture
 
-    loaded = load(model) if isinstance(model, str) else model
     named = isinstance(source, str | Path)
     name = str(source) if named else "picture"
     pixels = grey_pixels(open_picture(source) if named else source)  # type: ignore[arg-type]
@@ -108,7 +146,7 @@ def _read(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult:
 
     inputs = loaded.processor(images=pixels, return_tensors="pt")
     with torch.inference_mode():
-        outputs = loaded.model(inputs["input_features"], attention_mask=inputs["attention_mask"])
+        outputs = loaded.model(**inputs)
     return loaded.processor.decode(outputs, inputs, method=method)[0]
 
 
@@ -121,109 +159,124 @@ def _read_if_staff(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult
         return None
 
 
+def _hear(
+    source: str | Path | np.ndarray,
+    loaded: Loaded,
+    method: str,
+    tempo: float | None,
+    sampling_rate: int,
+    **options: Any,
+) -> Transcription:
+    from hfmusic.hearing.ear import Ear
+    from hfmusic.hearing.listen import listen
+    from hfmusic.models.audio_reading import Sound
+
+    ear = Ear(loaded, method)
+    with Sound(source, sampling_rate=ear.sampling_rate, array_rate=sampling_rate) as sound:
+        found = listen(sound, ear, tempo=tempo, **options)
+    encoding = loaded.processor.encoding
+    return Transcription(sound.name, found.tokens, found.confidences, found.spans, encoding, "seconds", found.tempo)
+
+
+def transcribe_pair(
+    files: Sequence[str | Path],
+    model: ModelChoice = None,
+    *,
+    method: str = "greedy",
+    tempo: float | None = None,
+    config: FusionConfig | None = None,
+) -> Transcription:
+    """Read a picture and a recording of the same music, and make one reading of both.
+
+    Args:
+        files: one picture and one recording, in any order.
+        model, method, tempo: as for `transcribe`; a model that takes both kinds reads both.
+        config: how the readings are fused, `hfmusic.symbolic.fusion.EYE_AND_EAR` by default.
+
+    Raises:
+        ValueError: not one picture and one recording, or see `transcribe`.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    from hfmusic.hearing.tempo import convincing
+    from hfmusic.symbolic.fusion import EYE_AND_EAR, Reading, fuse_readings
+
+    kinds: list[Kind] = [kind_of(file) for file in files]
+    if sorted(kinds) != ["audio", "image"]:
+        given = " and ".join(f"a {WORDS[kind]}" for kind in kinds)
+        raise ValueError(f"one picture and one recording are needed to fuse, got {given or 'nothing'}")
+    models = Models(model, kinds)
+    seen = _see(files[kinds.index("image")], models.of("image"), method)
+    if {models.of(kind).processor.encoding for kind in kinds} != {"semantic"}:
+        raise ValueError("both models must read semantic tokens to be fused")
+    heard = _hear(
+        files[kinds.index("audio")],
+        models.of("audio"),
+        method,
+        tempo,
+        0,
+        judge=lambda one, onsets: (
+            convincing(one, onsets) * (0.1 + Levenshtein.normalized_similarity(seen.tokens, one.tokens))
+        ),
+    )
+    eye, ear = (Reading(one.tokens, one.confidences) for one in (seen, heard))
+    symbols = fuse_readings(eye, ear, config or EYE_AND_EAR)
+    return Transcription(
+        f"{seen.source} + {heard.source}",
+        tuple(symbol.token for symbol in symbols),
+        tuple(symbol.confidence for symbol in symbols),
+        tuple(None if symbol.first is None else seen.spans[symbol.first] for symbol in symbols),
+        tempo=heard.tempo,
+        heard=tuple(None if symbol.second is None else heard.spans[symbol.second] for symbol in symbols),
+    )
+
+
 def transcribe_files(
     files: Sequence[str | Path],
-    model: str | Loaded = DEFAULT_MODEL,
+    model: ModelChoice = None,
     *,
     formats: Sequence[str] = ("musicxml",),
     out: str | Path = ".",
     method: str = "greedy",
+    tempo: float | None = None,
+    fuse: bool = False,
 ) -> Iterator[tuple[Path, Transcription | ValueError, list[Path]]]:
-    """Read many pictures and write OUT/STEM.FORMAT for each; goes on past bad ones.
+    """Read many pictures and recordings and write OUT/STEM.FORMAT for each; goes on past bad ones.
 
     Yields (file, what was read or what was wrong, files written), in the order given. Folders stand for the pictures
-    in them, in order of name.
+    and recordings in them, in order of name. A recording beside a picture of the same stem is written under its whole
+    name. With `fuse` the files are one picture and one recording of the same music: one row, named for the picture.
     """
-    loaded = load(model) if isinstance(model, str) else model
     for format in formats:
-        if format not in FORMATS:
-            raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+        check_format(format)
+    listed = list(expand(files))
+    if fuse:
+        both = transcribe_pair(listed, model, method=method, tempo=tempo)
+        picture = next(file for file in listed if kind_of(file) == "image")
+        yield picture, both, _write_all(both, formats, Path(out), picture.stem)
+        return
+    kinds = {file: kind_of(file) for file in listed}
+    models = Models(model, kinds.values())
     taken: dict[str, Path] = {}
-    for file in _expand(files):
-        if file.stem in taken and taken[file.stem] != file:
-            yield file, ValueError(f"{file}: would overwrite what {taken[file.stem]} gave; use another -o"), []
+    for file in listed:
+        other = taken.get(file.stem)
+        stem = file.name if other and kinds[other] != kinds[file] else file.stem
+        if taken.get(stem, file) != file:
+            yield file, ValueError(f"{file}: would overwrite what {taken[stem]} gave; use another -o"), []
             continue
-        taken[file.stem] = file
+        taken[stem] = file
         try:
-            transcription = transcribe(file, loaded, method=method)
-            contents = {format: transcription.to(format) for format in formats}
-            written = [write_atomic(Path(out) / (file.stem + SUFFIXES[format]), contents[format]) for format in formats]
+            loaded = models.of(kinds[file])
+            transcription = (
+                _see(file, loaded, method) if kinds[file] == "image" else _hear(file, loaded, method, tempo, 0)
+            )
+            written = _write_all(transcription, formats, Path(out), stem)
         except ValueError as error:
             yield file, error, []
             continue
         yield file, transcription, written
 
 
-_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
-
-
-def _expand(files: Sequence[str | Path]) -> Iterator[Path]:
-    for file in map(Path, files):
-        if file.is_dir():
-            yield from sorted(inside for inside in file.iterdir() if inside.suffix.lower() in _PICTURES)
-        else:
-            yield file
-
-
-def _semantic(transcription: Transcription) -> str:
-    from hfmusic.symbolic.semantic import semantic_text, write_semantic
-
-    read = transcription.encoding == "semantic"
-    return semantic_text(transcription.tokens if read else write_semantic(transcription.score)) + "\n"
-
-
-def _agnostic(transcription: Transcription) -> str:
-    from hfmusic.symbolic.agnostic import write_agnostic
-
-    read = transcription.encoding == "agnostic"
-    return "\t".join(transcription.tokens if read else write_agnostic(_beamed(transcription))) + "\n"
-
-
-def _beamed(transcription: Transcription) -> Score:
-    """With conventional beams: semantic tokens say nothing of them."""
-    from hfmusic.symbolic.beaming import with_beams
-
-    return with_beams(transcription.score) if transcription.encoding == "semantic" else transcription.score
-
-
-def _musicxml(transcription: Transcription) -> str:
-    from hfmusic.symbolic.musicxml import write_musicxml
-
-    return write_musicxml(_beamed(transcription))
-
-
-def _midi(transcription: Transcription) -> bytes:
-    from hfmusic.symbolic.midi import write_midi
-
-    return write_midi(transcription.score)
-
-
-def _mei(transcription: Transcription) -> str:
-    from hfmusic.symbolic.mei import write_mei
-
-    return write_mei(_beamed(transcription))
-
-
-def _svg(transcription: Transcription) -> str:
-    from hfmusic.render.engrave import EngravingStyle, engrave_svg
-
-    return engrave_svg(_mei(transcription), EngravingStyle())
-
-
-def _png(transcription: Transcription) -> bytes:
-    from hfmusic.render.engrave import engrave, png_bytes
-
-    return png_bytes(engrave(_beamed(transcription)))
-
-
-_WRITERS: dict[str, Callable[[Transcription], str | bytes]] = {
-    "semantic": _semantic,
-    "agnostic": _agnostic,
-    "musicxml": _musicxml,
-    "midi": _midi,
-    "mei": _mei,
-    "svg": _svg,
-    "png": _png,
-}
-FORMATS = tuple(_WRITERS)
-SUFFIXES = {format: ".mid" if format == "midi" else f".{format}" for format in FORMATS}
+def _write_all(transcription: Transcription, formats: Sequence[str], out: Path, stem: str) -> list[Path]:
+    contents = {format: transcription.to(format) for format in formats}
+    return [write_atomic(out / (stem + SUFFIXES[format]), contents[format]) for format in formats]

@@ -18,7 +18,6 @@ from .midi_notation import score_of_events
 from .score import Element, KeySignature, MultiRest, Note, NoteEvent, Rest, Score, TimeSignature
 
 TICKS_PER_QUARTER = 960
-_TEMPO = 500_000  # microseconds of a quarter: 120 a minute
 _VELOCITY = 64
 _KEY_NAMES = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 
@@ -60,8 +59,10 @@ def note_events(score: Score) -> list[NoteEvent]:
     return [NoteEvent(float(on), float(off), pitch, _VELOCITY) for on, off, pitch in sounding_notes(score)]
 
 
-def write_midi(score: Score) -> bytes:
+def write_midi(score: Score, tempo: float = 120.0) -> bytes:
     """A standard MIDI file of what sounds: 960 ticks a quarter; meters and key signatures go along as meta events.
+
+    `tempo`: quarters a minute, at least 4.
 
     >>> from .semantic import read_semantic
     >>> write_midi(read_semantic("note-C4_quarter"))[:4]
@@ -75,7 +76,7 @@ def write_midi(score: Score) -> bytes:
     header = b"MThd" + struct.pack(">IHHH", 6, 1, 2, TICKS_PER_QUARTER)
     timeline = list(score.timeline())
     end = timeline[-1][1] + timeline[-1][2] if timeline else Fraction(0)
-    return header + _track(_signs(score, timeline), 0) + _track(events, _ticks(end))
+    return header + _track(_signs(score, timeline, tempo), 0) + _track(events, _ticks(end))
 
 
 def _track(events: list[tuple[int, bytes]], end: int) -> bytes:
@@ -104,9 +105,9 @@ def _ticks(quarters: Fraction) -> int:
     return (2 * quarters.numerator * TICKS_PER_QUARTER + quarters.denominator) // (2 * quarters.denominator)
 
 
-def _signs(score: Score, timeline: list[tuple[int, Fraction, Fraction]]) -> list[tuple[int, bytes]]:
+def _signs(score: Score, timeline: list[tuple[int, Fraction, Fraction]], tempo: float) -> list[tuple[int, bytes]]:
     """Tempo, meters and keys. MIDI holds only denominators that are powers of two: others are left out."""
-    events = [(0, _meta(0x51, _TEMPO.to_bytes(3, "big")))]
+    events = [(0, _meta(0x51, round(60_000_000 / tempo).to_bytes(3, "big")))]
     for index, onset, _ in timeline:
         element = score.elements[index]
         if isinstance(element, KeySignature):

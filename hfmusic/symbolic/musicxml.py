@@ -39,16 +39,21 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <score-partwise version="4.0"><part-list><score-part id="P1"><part-name/></score-part></part-list><part id="P1">
 """
 _FORWARD = '<barline location="left"><bar-style>heavy-light</bar-style><repeat direction="forward"/></barline>'
+_TEMPO = (
+    '<direction placement="above"><direction-type><metronome><beat-unit>quarter</beat-unit>'
+    '<per-minute>{0:g}</per-minute></metronome></direction-type><sound tempo="{0:g}"/></direction>'
+)
 
 
-def write_musicxml(score: Score) -> str:
+def write_musicxml(score: Score, tempo: float | None = None) -> str:
     """Writes a score as a MusicXML part of one voice, accidentals as `Score.written_accidentals` has them.
 
     A multirest becomes as many measures; one that stands beside notes, and music after it, is parted by an invisible
-    barline. A score that does not end with a barline ends with an invisible one.
+    barline. A score that does not end with a barline ends with an invisible one. `tempo`, quarters a minute, is written
+    above the first measure.
     """
     elements = score.elements
-    writer = _Writer(score)
+    writer = _Writer(score, tempo)
     for index, element in enumerate(elements):
         if isinstance(element, Barline):
             writer.close(element.kind)
@@ -69,8 +74,9 @@ def write_musicxml(score: Score) -> str:
 class _Writer:
     """Collects the content of the open measure, and the measures closed so far."""
 
-    def __init__(self, score: Score) -> None:
+    def __init__(self, score: Score, tempo: float | None) -> None:
         self.elements = score.elements
+        self.tempo = "" if tempo is None else _TEMPO.format(round(tempo, 1))
         self.drawn = score.written_accidentals()
         self.tied_to = {score.tied_note(i) for i, e in enumerate(score.elements) if isinstance(e, Note) and e.tie}
         lengths = [e.quarters for e in score.elements if isinstance(e, (Note, Rest))]
@@ -173,7 +179,9 @@ class _Writer:
 
     def close(self, kind: BarlineKind) -> None:
         number = len(self.measures) + 1
-        divisions = f"<attributes><divisions>{self.divisions}</divisions></attributes>" if number == 1 else ""
+        divisions = (
+            f"<attributes><divisions>{self.divisions}</divisions></attributes>{self.tempo}" if number == 1 else ""
+        )
         right = ""
         if kind == "repeat-start" and not self.measures and not self.timed and _FORWARD not in self.content:
             self.content.append(_FORWARD)

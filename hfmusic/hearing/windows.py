@@ -1,0 +1,122 @@
+"""Long recordings: windows that begin with a measure, and their readings joined.
+
+A model knows music that begins with a clef and a measure. So each window begins at a bar line that the one before has
+read, where the next note's onset is; what lies after it has been read twice, and the second reading counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hfmusic.hearing.ear import Ear, Heard
+from hfmusic.hearing.loudness import Loudness
+from hfmusic.hearing.onsets import Onsets
+from hfmusic.hearing.timing import fit_onsets, read_notes
+from hfmusic.models.audio_reading import Sound
+from hfmusic.symbolic.score import Clef, KeySignature, TimeSignature
+from hfmusic.symbolic.semantic import element_of
+
+WINDOW_SECONDS = 20.0  # at the tempo of training; slower music gets longer windows
+LONGEST_WHOLE = 1.4  # windows: music up to this long is read at once
+_CUT_FROM, _CUT_TO = 0.55, 0.92  # of a window: where the next one may begin
+_BEFORE_ONSET = 0.04  # seconds
+_TRUSTED = 0.5  # share of notes on onsets from which a reading's times are used
+_DRIFT = 0.08  # how far the tempo may move from one window to the next
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Tokens before `token` are kept; the next window begins `seconds` after this one did."""
+
+    token: int
+    seconds: float
+
+
+def read_windows(
+    sound: Sound, ear: Ear, span: tuple[float, float], tempo: float, levels: Loudness, *, follow: bool = True
+) -> Iterator[tuple[Heard, float]]:
+    """Readings of a part of a recording, window after window, times in seconds of the recording, and how far it is.
+
+    Args:
+        span: (start, end) in seconds.
+        tempo: quarters a minute; with `follow` each window's tempo moves a little with the notes it turns out to have.
+    """
+    start, end = span
+    first = tempo
+    while start < end:
+        length = WINDOW_SECONDS * 120.0 / tempo
+        if end - start <= LONGEST_WHOLE * length:
+            yield ear.read(sound.window(start, end), tempo).shifted(start), end
+            return
+        samples = sound.window(start, start + length)
+        heard = ear.read(samples, tempo)
+        onsets = ear.onsets(samples)
+        cut, found = _cut_at_barline(heard, onsets, length)
+        if cut is None:
+            cut = _cut_at_rest(heard, levels, start, length)
+        yield heard.shifted(start, last=cut.token), start + cut.seconds
+        start += cut.seconds
+        if follow and abs(found / tempo - 1) <= _DRIFT and abs(found / first - 1) <= 3 * _DRIFT:
+            tempo = found
+
+
+def _cut_at_barline(heard: Heard, onsets: Onsets, length: float) -> tuple[_Cut | None, float]:
+    """After the bar line read most surely that a new note follows; and the tempo that the notes have."""
+    notes = read_notes(heard.tokens)
+    fit = fit_onsets(notes.quarters, onsets.times, heard.tempo)
+    if fit.share < _TRUSTED:
+        return None, heard.tempo
+    best, surest = None, -1.0
+    for place, token in enumerate(notes.tokens):
+        seconds = float(fit.seconds[place])
+        if np.isnan(seconds) or not _CUT_FROM * length <= seconds <= _CUT_TO * length:
+            continue
+        bar = token - 1
+        while bar > 0 and isinstance(element_of(heard.tokens[bar]), Clef | KeySignature | TimeSignature):
+            bar -= 1
+        if heard.tokens[bar] != "barline":
+            continue
+        sure = float(np.mean(heard.confidences[max(0, bar - 3) : bar + 4]))
+        if sure > surest:
+            best, surest = _Cut(bar + 1, max(0.1, seconds - _BEFORE_ONSET)), sure
+    return best, fit.tempo
+
+
+def _cut_at_rest(heard: Heard, levels: Loudness, start: float, length: float) -> _Cut:
+    """Where it is quietest; what was read before that moment is kept."""
+    seconds = levels.quietest(start + _CUT_FROM * length, start + _CUT_TO * length) - start
+    token = sum((begin + end) / 2 < seconds for begin, end in heard.spans)
+    return _Cut(token, seconds)
+
+
+def joined(readings: Sequence[Heard]) -> Heard:
+    """One reading of several in a row: clef, key and meter of the first; none where a later one begins.
+
+    The tempo is their median.
+
+    Raises:
+        ValueError: no readings.
+    """
+    if not readings:
+        raise ValueError("at least one reading is needed, got none")
+    tokens: list[str] = []
+    confidences: list[float] = []
+    spans: list[tuple[float, float]] = []
+    for heard in readings:
+        skip = _signs_at_start(heard.tokens) if tokens else 0
+        skip += bool(tokens and tokens[-1] in ("barline", "tie") and heard.tokens[skip : skip + 1] == ("barline",))
+        tokens += heard.tokens[skip:]
+        confidences += heard.confidences[skip:]
+        spans += heard.spans[skip:]
+    tempo = float(np.median([heard.tempo for heard in readings]))
+    return Heard(tuple(tokens), tuple(confidences), tuple(spans), tempo)
+
+
+def _signs_at_start(tokens: Sequence[str]) -> int:
+    signs = 0
+    while signs < len(tokens) and isinstance(element_of(tokens[signs]), Clef | KeySignature | TimeSignature):
+        signs += 1
+    return signs
