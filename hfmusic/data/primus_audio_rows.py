@@ -15,7 +15,7 @@ from hfmusic.data.shards import Row
 from hfmusic.render.perform import Manner, perform
 from hfmusic.render.soundfonts import find_font, font_name
 from hfmusic.render.synthesize import SAMPLING_RATE, Synthesizer
-from hfmusic.symbolic.midi import write_midi
+from hfmusic.symbolic.midi import sounding_notes, write_midi
 from hfmusic.symbolic.score import Score
 
 SECONDS_PER_QUARTER = 0.5
@@ -71,7 +71,7 @@ class PrimusAudioRows:
         score, given = unpack_score(item["score"]), item.get("files", {})
         midi = Path(given["midi"]).read_bytes() if "midi" in given else write_midi(score)
         voice = self.voice(item)
-        sound = self._played(item, midi, voice, score_seconds(score))
+        sound = self._played(item, midi, voice, last_rest_seconds(score))
         row = {name: item[name] for name in ("id", "work", "source", "semantic")}
         return row | {
             "audio": {"bytes": flac_bytes(sound), "path": None},
@@ -85,19 +85,25 @@ class PrimusAudioRows:
         voices = self.test_voices if item["split"] == "test" and self.test_voices else self.voices
         return voices[int(item_rng(self.seed, item["id"], "voice").integers(len(voices)))]
 
-    def _played(self, item: Row, midi: bytes, voice: Voice, seconds: float) -> np.ndarray:
+    def _played(self, item: Row, midi: bytes, voice: Voice, last_rest: float) -> np.ndarray:
         synthesizer = _synthesizer(voice)
         if not (self.expressive and item["split"] == "train"):
-            return synthesizer.play(midi, gain=self.gain, at_least=seconds)
+            return synthesizer.play(midi, gain=self.gain, last_rest=last_rest)
         rng = item_rng(self.seed, item["id"], "manner")
         manner = Manner.sample(rng)
-        return synthesizer.play(perform(midi, manner, rng), gain=manner.gain, reverb=manner.reverb, at_least=seconds)
+        return synthesizer.play(perform(midi, manner, rng), gain=manner.gain, reverb=manner.reverb, last_rest=last_rest)
 
 
 def score_seconds(score: Score) -> float:
     """How long a score lasts on paper at PrIMuS's 120 quarters a minute."""
     timeline = list(score.timeline())
     return float(timeline[-1][1] + timeline[-1][2]) * SECONDS_PER_QUARTER if timeline else 0.0
+
+
+def last_rest_seconds(score: Score) -> float:
+    """How long a score rests after its last note; PrIMuS's own MIDI files leave this out."""
+    notes = sounding_notes(score)
+    return score_seconds(score) - (float(notes[-1][1]) * SECONDS_PER_QUARTER if notes else 0.0)
 
 
 def flac_bytes(sound: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> bytes:

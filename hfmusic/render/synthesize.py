@@ -70,7 +70,7 @@ class Synthesizer:
         self.program = self._synth.program
 
     def play(
-        self, midi: bytes, *, reverb: bool | None = None, gain: float | None = None, at_least: float = 0.0
+        self, midi: bytes, *, reverb: bool | None = None, gain: float | None = None, last_rest: float = 0.0
     ) -> np.ndarray:
         """A standard MIDI file as sound, float32 (n,) in -1..1, mono: the mean of both sides.
 
@@ -80,14 +80,14 @@ class Synthesizer:
 
         Args:
             reverb, gain: for this file only.
-            at_least: seconds; the music ends here where the file ends before, as files do that leave the last rests
-                out. `trim_release` says where the sound ends.
+            last_rest: seconds that the music goes on after its last note, for files that leave this rest out.
+                `trim_release` says where the sound ends.
 
         Raises:
             ValueError: no MIDI file, or one that lasts longer than an hour.
         """
         events, end = _timed_messages(midi)
-        end = max(end, at_least)
+        end = max(end, last_rest + max((event.seconds for event in events if event.is_note), default=0.0))
         self._synth.reset()
         self._synth.switch(
             reverb=self._reverb if reverb is None else reverb,
@@ -167,6 +167,10 @@ class _Message:
     channel: int
     first: int
     second: int
+
+    @property
+    def is_note(self) -> bool:
+        return self.kind in ("note_on", "note_off")
 
 
 def _timed_messages(midi: bytes) -> tuple[list[_Message], float]:

@@ -153,6 +153,21 @@ def test_a_build_with_another_font_is_another(built: Path, tmp_path: Path) -> No
         build("primus_audio", out, fonts=[str(font)], **OPTIONS)
 
 
+def test_a_folder_of_primus_with_its_own_midi(tmp_path: Path) -> None:
+    given = Path(__file__).parents[1] / "golden" / "primus"
+    name = "000051652-1_2_1"
+    (tmp_path / name).mkdir()
+    shutil.copy(given / f"{name}.semantic", tmp_path / name)
+    own = write_midi(read_semantic("note-C4_quarter note-D4_quarter"))
+    (tmp_path / name / f"{name}.mid").write_bytes(own)
+    summary = build("primus_audio", tmp_path / "out", data_dir=tmp_path, num_proc=1)
+    assert summary["rows"] == {"test": 1}
+    (row,) = rows_of(tmp_path / "out")
+    assert (row["id"], row["work"], row["source"], row["midi"]) == (name, "rism:000051652", "primus", own)
+    assert 22050 <= len(sound_of(row)) < 4 * 22050
+    assert str(tmp_path) not in (tmp_path / "out" / "build.json").read_text()
+
+
 class TestRows:
     def test_a_row(self) -> None:
         item = item_of("clef-G2 note-A4_quarter rest-half")

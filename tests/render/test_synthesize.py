@@ -126,7 +126,7 @@ def test_only_rests_are_silence(piano: Synthesizer) -> None:
 
 def test_a_file_that_leaves_the_last_rest_out(piano: Synthesizer) -> None:
     data = midi_of("note-C5_quarter")
-    longer = piano.play(data, at_least=5.0)
+    longer = piano.play(data, last_rest=4.5)
     np.testing.assert_array_equal(
         longer, piano.play(midi_of("note-C5_quarter rest-whole rest-whole rest-half"))[:110250]
     )
