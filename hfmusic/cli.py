@@ -216,20 +216,90 @@ def evaluate(
     ] = None,
     n: Annotated[int | None, typer.Option("--n", help="Only N staves, drawn with --seed.")] = None,
     method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
+    fuse: Annotated[
+        str | None, typer.Option(help="A model that hears: measure MODEL's readings fused with its.")
+    ] = None,
+    fuse_data: Annotated[
+        Path | None, typer.Option(help="With --fuse: the dataset of the sounds, by the same ids.")
+    ] = None,
+    fit: Annotated[str | None, typer.Option(help="With --fuse: a split to fit the fusion on (validation).")] = None,
     seed: Annotated[int, typer.Option(help="Recorded with the numbers.")] = 0,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="metrics.json to write or add to.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model: symbol error rate and sequence error rate, into metrics.json."""
-    from hfmusic.evaluate import evaluate as verb
-
     _quiet()
-    rows = verb(model, data, split=split, image=image, n=n, method=method, seed=seed, out=out)
+    if fuse is None:
+        from hfmusic.evaluate import evaluate as verb
+
+        rows = verb(model, data, split=split, image=image, n=n, method=method, seed=seed, out=out)
+    else:
+        from hfmusic.evaluate_fused import evaluate_fused
+
+        if fuse_data is None or n is not None:
+            raise typer.BadParameter("--fuse needs --fuse-data, and takes no --n")
+        options: dict[str, Any] = {"split": split, "image": image or "image", "method": method, "fit": fit}
+        rows = evaluate_fused(model, data, fuse, fuse_data, **options, seed=seed, out=out)
     if as_json:
         _print_json(rows)
         return
     for row in rows:
-        print(f"{row['metric']} {row['value']:.2f} {row['unit']} ({row['dataset']}, {row['split']}, n={row['n']})")
+        told = f"{row['dataset']}, {row['split']}, n={row['n']}" + (f", {row['system']}" if "system" in row else "")
+        print(f"{row['metric']} {row['value']:.2f} {row['unit']} ({told})")
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="A paper: smc2022.")],
+    table: Annotated[
+        str, typer.Option(help="Comma-separated: 2, 3, and beyond (what this project adds to both).")
+    ] = "2,3,beyond",
+    scale: Annotated[str, typer.Option(help="small (CPU) or paper (Camera-PrIMuS, GPU).")] = "small",
+    seeds: Annotated[str, typer.Option(help="Comma-separated numbers.")] = "0,1,2",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder (default: runs/PAPER-SCALE).")] = None,
+    images: Annotated[Path | None, typer.Option(help="Dataset of pictures, of hfmusic build primus.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Dataset of the same staves played, of primus_audio.")] = None,
+    cells: Annotated[str, typer.Option(help="Comma-separated names or patterns of cells (a2i-*); default: all.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cells and the time they should take.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train and measure every cell of a paper's tables; a killed run goes on. Writes results.json, .md and .png."""
+    from hfmusic.reproduce import reproduce as verb
+
+    _quiet()
+    summary = verb(
+        paper,
+        tables=_listed(table),
+        scale=scale,
+        seeds=_numbers(seeds, "seeds"),
+        out=out,
+        images=images,
+        audio=audio,
+        cells=_listed(cells),
+        dry_run=dry_run,
+    )
+    if as_json:
+        _print_json(summary)
+    elif dry_run:
+        for row in summary["cells"]:
+            minutes = "?" if row["minutes"] is None else row["minutes"]
+            state = "done" if row["done"] else f"{minutes} minutes"
+            print(f"seed {row['seed']}  {row['cell']:16}{row['steps']:>8} steps  {state}")
+        print(f"{len(summary['cells'])} cells, {summary['minutes'] or '?'} minutes to go on one CPU core")
+    else:
+        for finding in summary["findings"]:
+            print(f"{finding['verdict']}: {finding['claim']}" + (f" ({finding['numbers']})" * bool(finding["numbers"])))
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str, name: str) -> list[int]:
+    try:
+        return [int(part) for part in _listed(text)]
+    except ValueError:
+        raise ValueError(f"{name} must be numbers separated by commas, got {text!r}") from None
 
 
 @app.command()

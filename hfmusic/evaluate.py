@@ -6,33 +6,35 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfmusic.data.staves import Stave, read_staves, stave_chunks
 from hfmusic.files import write_atomic
+from hfmusic.metrics.hearing import heard_breakdown
 from hfmusic.metrics.sequence import EditBreakdown, edit_breakdown, sequence_error_rate, symbol_error_rate
 
 if TYPE_CHECKING:
     from hfmusic.hub import Loaded
+    from hfmusic.models.processing_ctc import CTCResult
 
 CHUNK = 128
-SAME = ("metric", "dataset", "split", "image", "method", "model")
+SAME = ("metric", "dataset", "split", "image", "method", "model", "system")
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What a model read on labelled staves: one reference, prediction and id a staff.
-
-    `failures` maps ids to why a staff could not be read; its prediction is empty.
+    """What a model read on labelled staves: one id, reference, prediction and list of the prediction's confidences a
+    staff. `failures` maps ids to why a staff could not be read; its prediction is empty.
     """
 
-    ids: list[str]
-    references: list[list[str]]
-    predictions: list[list[str]]
-    failures: dict[str, str]
+    ids: list[str] = field(default_factory=list)
+    references: list[list[str]] = field(default_factory=list)
+    predictions: list[list[str]] = field(default_factory=list)
+    confidences: list[list[float]] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def breakdown(self) -> EditBreakdown:
         """The edits by kind of symbol (semantic tokens)."""
@@ -53,6 +55,9 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Measure a model on labelled staves; prints a table of errors by kind of symbol to stderr.
 
+    For sounds it also tells which errors no ear could avoid (`hfmusic.metrics.hearing`); the metric
+    "audible_symbol_error_rate" leaves those out.
+
     Args:
         model: a name or path as `hfmusic.load` takes, or what it returned.
         data: a dataset folder of Parquet files, or of pairs (`ID.png` or `ID.flac`, and `ID.semantic`).
@@ -69,17 +74,11 @@ def evaluate(
     Raises:
         ValueError: no such model or data, or an unknown split, image or method.
     """
-    if method not in ("greedy", "beam"):
-        raise ValueError(f'method must be "greedy" or "beam", got {method!r}')
-    from hfmusic.hub import load
-
-    loaded = load(str(model)) if isinstance(model, str | Path) else model
-    image = image or ("image" if "image" in loaded.processor.modalities else "audio")
-    total = sum(chunk.count for chunk in stave_chunks(data, split=split, image=image, encoding=_encoding(loaded)))
-    staves = read_staves(data, split=split, image=image, encoding=_encoding(loaded), n=n, seed=seed)
-    modality = "audio" if image == "audio" else "image"
-    total_read = min(total, n or total)
-    readings = read_all(loaded, staves, method=method, batch_size=batch_size, total=total_read, modality=modality)
+    loaded = _loaded(model)
+    image = image or _column(loaded)
+    readings, total = read_split(
+        loaded, data, split=split, image=image, n=n, seed=seed, method=method, batch_size=batch_size
+    )
     about = {
         "dataset": Path(data).resolve().name,
         "split": split,
@@ -93,15 +92,55 @@ def evaluate(
         "method": method,
         "model": str(model) if isinstance(model, str | Path) else str(loaded.model.name_or_path),
     }
-    rows = [
-        {"metric": "symbol_error_rate", "value": symbol_error_rate(readings.references, readings.predictions)},
-        {"metric": "sequence_error_rate", "value": sequence_error_rate(readings.references, readings.predictions)},
-    ]
-    rows = [{**row, "unit": "%", **about} for row in rows]
-    _tell(readings)
+    rows = [{**row, **about} for row in error_rates(readings, heard=image == "audio")]
+    _tell(readings, heard=image == "audio")
     if out is not None:
         write_metrics(out, rows)
     return rows
+
+
+def error_rates(readings: Readings, *, heard: bool = False) -> list[dict[str, Any]]:
+    """Rows {metric, value, unit} of some readings; `heard`: of sounds."""
+    values = {
+        "symbol_error_rate": symbol_error_rate(readings.references, readings.predictions),
+        "sequence_error_rate": sequence_error_rate(readings.references, readings.predictions),
+    }
+    if heard:
+        split = heard_breakdown(readings.references, readings.predictions)
+        values["audible_symbol_error_rate"] = split["percent"]["audible"]
+    return [{"metric": metric, "value": value, "unit": "%"} for metric, value in values.items()]
+
+
+def _loaded(model: str | Path | Loaded) -> Loaded:
+    from hfmusic.hub import load
+
+    return load(str(model)) if isinstance(model, str | Path) else model
+
+
+def _column(loaded: Loaded) -> str:
+    return "image" if "image" in loaded.processor.modalities else "audio"
+
+
+def read_split(
+    loaded: Loaded,
+    data: str | Path,
+    *,
+    split: str,
+    image: str,
+    n: int | None = None,
+    seed: int = 0,
+    method: str = "greedy",
+    batch_size: int = 16,
+) -> tuple[Readings, int]:
+    """What a model reads on a split (options as `evaluate`'s), and how many staves the split has."""
+    if method not in ("greedy", "beam"):
+        raise ValueError(f'method must be "greedy" or "beam", got {method!r}')
+    encoding, modality = _encoding(loaded), "audio" if image == "audio" else "image"
+    total = sum(chunk.count for chunk in stave_chunks(data, split=split, image=image, encoding=encoding))
+    staves = read_staves(data, split=split, image=image, encoding=encoding, n=n, seed=seed)
+    total_read = min(total, n or total)
+    readings = read_all(loaded, staves, method=method, batch_size=batch_size, total=total_read, modality=modality)
+    return readings, total
 
 
 def read_all(
@@ -116,7 +155,7 @@ def read_all(
     """Read staves in batches of similar width; memory holds `CHUNK` pictures or sounds at a time."""
     from tqdm.auto import tqdm
 
-    readings = Readings([], [], [], {})
+    readings = Readings()
     waiting: list[Stave] = []
     for stave in tqdm(staves, total=total, desc="reading", unit="staff"):
         waiting.append(stave)
@@ -131,7 +170,7 @@ def read_all(
 def _read_chunk(
     loaded: Loaded, staves: list[Stave], readings: Readings, method: str, batch_size: int, modality: str
 ) -> None:
-    found: dict[int, list[str]] = {}
+    found: dict[int, CTCResult] = {}
     features: dict[int, Any] = {}
     for row, stave in enumerate(staves):
         try:
@@ -141,12 +180,14 @@ def _read_chunk(
     order = sorted(features, key=lambda row: features[row]["input_features"].shape[-1])
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        tokens = _read_batch(loaded, [features[row] for row in rows], method, modality)
-        found.update(zip(rows, tokens, strict=True))
+        results = _read_batch(loaded, [features[row] for row in rows], method, modality)
+        found.update(zip(rows, results, strict=True))
     for row, stave in enumerate(staves):
         readings.ids.append(stave.id)
         readings.references.append(stave.text.split())
-        readings.predictions.append(found.get(row, []))
+        result = found.get(row)
+        readings.predictions.append(list(result.tokens) if result else [])
+        readings.confidences.append(list(result.confidences) if result else [])
 
 
 def _inputs(loaded: Loaded, stave: Stave, modality: str) -> Any:
@@ -160,8 +201,8 @@ def _inputs(loaded: Loaded, stave: Stave, modality: str) -> Any:
     return loaded.processor(audio=open_sound(stave.encoded, sampling_rate=rate, name=stave.id), return_tensors="pt")
 
 
-def _read_batch(loaded: Loaded, inputs: list[Any], method: str, modality: str) -> list[list[str]]:
-    """Tokens of staves already processed one by one: padded here, so that each picture is processed once."""
+def _read_batch(loaded: Loaded, inputs: list[Any], method: str, modality: str) -> list[CTCResult]:
+    """Results of staves already processed one by one: padded here, so that each picture is processed once."""
     import torch
 
     network, processor = loaded
@@ -174,7 +215,7 @@ def _read_batch(loaded: Loaded, inputs: list[Any], method: str, modality: str) -
     device = next(network.parameters()).device
     with torch.inference_mode():
         logits = network(features.to(device), attention_mask=mask.to(device), modality=modality).logits.cpu()
-    return [list(result.tokens) for result in processor.decode(logits, {"attention_mask": mask}, method=method)]
+    return processor.decode(logits, {"attention_mask": mask}, method=method)
 
 
 def write_metrics(path: str | Path, rows: list[dict[str, Any]]) -> Path:
@@ -205,8 +246,12 @@ def _encoding(loaded: Loaded) -> str:
     return str(getattr(loaded.processor, "encoding", "semantic"))
 
 
-def _tell(readings: Readings) -> None:
+def _tell(readings: Readings, *, heard: bool) -> None:
     print(readings.breakdown().table(), file=sys.stderr)
+    if heard:
+        split = heard_breakdown(readings.references, readings.predictions)
+        causes = ", ".join(f"{cause} {share:.2f} %" for cause, share in split["percent"].items())
+        print(f"edits by what an ear can know, in percent of the symbols: {causes}", file=sys.stderr)
     for name, reason in readings.failures.items():
         print(f"not read: {name}: {reason}", file=sys.stderr)
 
