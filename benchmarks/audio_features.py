@@ -146,7 +146,8 @@ def report(count: int, rounds: int, device: str | None) -> str:
         "",
         f"`python -m benchmarks.audio_features --sounds {count} --rounds {rounds}{where}`: {len(sounds)} incipits of",
         f"{sum(map(len, sounds)) / RATE / len(sounds):.1f} s on average, one thread, {datetime.now(UTC).date()},",
-        f"Python {platform.python_version()}, librosa {version('librosa')}, torch {version('torch')}, {platform.machine()}.",
+        f"Python {platform.python_version()}, librosa {version('librosa')}, torch {torch.__version__}, "
+        f"{platform.machine()}.",
         "",
         "| front end | way | seconds of sound per CPU second (least to most) | against librosa |",
         "|---|---|---:|---:|",
