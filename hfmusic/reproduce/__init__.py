@@ -1,0 +1,132 @@
+"""The verb `reproduce`: every cell of a paper's tables from one command, and a report of what came out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hfmusic.reproduce.cells import Cell
+    from hfmusic.reproduce.recipes import Places, Scale
+
+PAPERS = ("smc2022",)
+SCALE_NAMES = ("small", "paper")
+FOLDERS = {
+    "small": ("dist/primus-omr", "dist/primus-audio-paper"),
+    "paper": ("dist/primus", "dist/primus-audio"),
+}
+
+
+def reproduce(
+    paper: str = "smc2022",
+    *,
+    tables: Sequence[str] = ("2", "3", "beyond"),
+    scale: str = "small",
+    seeds: Sequence[int] = (0, 1, 2),
+    out: str | Path | None = None,
+    images: str | Path | None = None,
+    audio: str | Path | None = None,
+    cells: Sequence[str] = (),
+    dry_run: bool = False,
+    cache_dir: str = "cache/features",
+) -> dict[str, Any]:
+    """Train and measure the cells of paper 000's tables; resumable cell by cell, and within a cell.
+
+    Args:
+        tables: "2", "3", and "beyond": the cells that this project adds to both.
+        scale: "small" (two CPU cores, an hour or so a seed) or "paper" (Camera-PrIMuS, a GPU).
+        out: folder for lists of staves, runs, one JSON a cell, and results.json, .md and .png.
+        images, audio: datasets of the same staves, as `hfmusic build primus` and `primus_audio` make them.
+        cells: names or patterns (`a2i-*`) of cells to run, after those they need. None: all of the tables.
+        dry_run: only list the cells, with estimated minutes.
+
+    Returns:
+        What results.json holds; of a dry run, `cells` and `minutes`.
+
+    Raises:
+        ValueError: an unknown paper, table, scale or cell, or data that is not there.
+    """
+    from hfmusic.reproduce.cells import chosen_cells
+
+    _check("paper", paper, PAPERS)
+    _check("scale", scale, SCALE_NAMES)
+    chosen = chosen_cells(tables, cells)
+    if not seeds or min(seeds) < 0:
+        raise ValueError(f"seeds must be numbers from 0, at least one, got {list(seeds)}")
+    from hfmusic.reproduce.recipes import SCALES
+
+    settings = SCALES[scale]
+    folder = Path(out or f"runs/{paper}-{scale}")
+    if dry_run:
+        return _plan(chosen, settings, seeds, folder)
+    defaults = FOLDERS[scale]
+    places = _places(settings, folder, str(images or defaults[0]), str(audio or defaults[1]), cache_dir)
+    return _run(chosen, settings, places, seeds, _command(paper, scale, tables, seeds, cells))
+
+
+def _check(what: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {given!r}")
+
+
+def _plan(cells: Sequence[Cell], scale: Scale, seeds: Sequence[int], out: Path) -> dict[str, Any]:
+    """Cells with their steps and minutes, and whether they are done."""
+    from hfmusic.reproduce.recipes import base_recipe
+
+    rows: list[dict[str, Any]] = []
+    for seed in seeds:
+        for cell in cells:
+            most = scale.curation.limits.get("train", cell.size or 1)
+            steps = scale.step_count(cell, min(cell.size or most, most), base_recipe(scale.name).batch_size)
+            steps *= 2 if cell.method in ("multitask", "rehearsal") else 0 if cell.method == "fusion" else 1
+            done = (out / f"seed{seed}" / f"{cell.name}.json").is_file()
+            minutes = None if scale.seconds_per_step is None else round(steps * scale.seconds_per_step / 60, 1)
+            rows.append({"cell": cell.name, "seed": seed, "steps": steps, "minutes": minutes, "done": done})
+    left = [row["minutes"] for row in rows if not row["done"] and row["minutes"] is not None]
+    return {"cells": rows, "minutes": round(sum(left), 1) if left else None}
+
+
+def _places(scale: Scale, out: Path, images: str, audio: str, cache_dir: str) -> Places:
+    """Choose the staves, or read the lists of an earlier call: a resumed reproduction keeps its staves."""
+    from dataclasses import replace
+
+    from hfmusic.models.configuration_crnn import CRNNConfig
+    from hfmusic.reproduce.recipes import Places, base_recipe
+    from hfmusic.reproduce.staves import Chosen, Folders, choose
+
+    lists = out / "staves"
+    folders = Folders(images, audio)
+    if (lists / "places.json").is_file():
+        return Places(folders, out, cache_dir, Chosen.read(lists))
+    config = replace(base_recipe(scale.name), cache_dir=cache_dir)
+    chosen = choose(config, folders, scale.curation, CRNNConfig(**config.model).width_stride)
+    chosen.write(lists)
+    return Places(folders, out, cache_dir, chosen)
+
+
+def _run(cells: Sequence[Cell], scale: Scale, places: Places, seeds: Sequence[int], command: str) -> dict[str, Any]:
+    from hfmusic.reproduce.report import write_report
+    from hfmusic.reproduce.runner import Bench
+
+    about = {
+        "staves": {part: len(ids) for part, ids in places.chosen.ids.items()},
+        "note": scale.note,
+        "steps": dict(scale.steps),
+    }
+    bench = Bench(scale, places)
+    summary: dict[str, Any] = {}
+    total = len(cells) * len(seeds)
+    for number, (seed, cell) in enumerate(((seed, cell) for seed in seeds for cell in cells), 1):
+        print(f"[{number}/{total}] seed {seed}, {cell.name}", flush=True)
+        result = bench.run(cell, seed)
+        print("  " + ", ".join(f"{domain} {rate:.1f}" for domain, rate in result["ser"].items()), flush=True)
+        summary = write_report(places.out, scale=scale.name, command=command, about=about)
+    return summary
+
+
+def _command(paper: str, scale: str, tables: Sequence[str], seeds: Sequence[int], cells: Sequence[str]) -> str:
+    words = ["hfmusic", "reproduce", paper, "--table", ",".join(tables), "--scale", scale]
+    words += ["--seeds", ",".join(map(str, seeds))]
+    return shlex.join(words + (["--cells", ",".join(cells)] if cells else []))
