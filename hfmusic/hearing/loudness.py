@@ -8,44 +8,49 @@ import numpy as np
 
 from hfmusic.models.audio_reading import Sound
 
-STEP_SECONDS = 0.05
+_STEP_SECONDS = 0.05
 SILENT = 1e-4  # a recording whose peak stays below is silent
 _DIGITAL = 2e-5  # quieter than any microphone: silence that was written on purpose
 _BELOW_DECIBELS = 45.0  # of the loudest step: where music has ended, or not begun
 _PAUSE_SECONDS = 3.0  # silence that parts a long recording
 _BEFORE, _AFTER = 0.1, 0.6  # seconds kept around what sounds
 _LONGEST_REST = 5.0  # a written rest at either end, in seconds
-_BLOCK_SECONDS = 20.0
+_BLOCK_STEPS = 400
 
 
 @dataclass(frozen=True)
 class Loudness:
-    """Root mean square of each step of `STEP_SECONDS`, and the highest sample."""
+    """Root mean square of each `step` (in seconds), and the highest sample."""
 
     levels: np.ndarray
     peak: float
     seconds: float
+    step: float
 
     @property
     def threshold(self) -> float:
         """Below it a step is silent."""
         return max(SILENT / 4, float(self.levels.max(initial=0.0)) * 10 ** (-_BELOW_DECIBELS / 20))
 
+    def at(self, seconds: float) -> float:
+        """The level at a moment."""
+        return float(self.levels[min(len(self.levels) - 1, max(0, int(seconds / self.step)))])
+
     def quietest(self, start: float, end: float) -> float:
         """The second in `start` to `end` where it is quietest."""
-        first = int(start / STEP_SECONDS)
-        inside = self.levels[first : max(first + 1, int(end / STEP_SECONDS))]
-        return (first + (int(inside.argmin()) if len(inside) else 0) + 0.5) * STEP_SECONDS
+        first = int(start / self.step)
+        inside = self.levels[first : max(first + 1, int(end / self.step))]
+        return (first + (int(inside.argmin()) if len(inside) else 0) + 0.5) * self.step
 
     def sections(self) -> list[tuple[float, float]]:
         """(start, end) in seconds of the parts that sound, those with less than a pause between joined."""
         loud = np.flatnonzero(self.levels > self.threshold)
         if not len(loud):
             return []
-        breaks = np.flatnonzero(np.diff(loud) * STEP_SECONDS > _PAUSE_SECONDS)
+        breaks = np.flatnonzero(np.diff(loud) * self.step > _PAUSE_SECONDS)
         firsts, lasts = loud[np.append(0, breaks + 1)], loud[np.append(breaks, len(loud) - 1)]
         return [
-            (max(0.0, first * STEP_SECONDS - _BEFORE), min(self.seconds, (last + 1) * STEP_SECONDS + _AFTER))
+            (max(0.0, first * self.step - _BEFORE), min(self.seconds, (last + 1) * self.step + _AFTER))
             for first, last in zip(firsts, lasts, strict=True)
         ]
 
@@ -58,7 +63,7 @@ class Loudness:
         if not parts or self.peak < SILENT:
             return None
         start, end = parts[0][0], parts[-1][1]
-        before, after = self.levels[: int(start / STEP_SECONDS)], self.levels[int(end / STEP_SECONDS) + 1 :]
+        before, after = self.levels[: int(start / self.step)], self.levels[int(end / self.step) + 1 :]
         if start <= _LONGEST_REST and before.max(initial=0.0) < _DIGITAL:
             start = 0.0
         if self.seconds - end <= _LONGEST_REST and after.max(initial=0.0) < _DIGITAL:
@@ -72,12 +77,14 @@ def loudness(sound: Sound) -> Loudness:
     Raises:
         ValueError: a recording that cannot be decoded to its end.
     """
-    size = round(STEP_SECONDS * sound.sampling_rate)
+    size = round(_STEP_SECONDS * sound.sampling_rate)
+    step = size / sound.sampling_rate
+    seconds = _BLOCK_STEPS * step
     levels, peak = [], 0.0
-    for number in range(int(np.ceil(sound.seconds / _BLOCK_SECONDS))):
-        block = sound.window(number * _BLOCK_SECONDS, (number + 1) * _BLOCK_SECONDS)
+    for number in range(int(np.ceil(sound.seconds / seconds))):
+        block = sound.window(number * seconds, (number + 1) * seconds)
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
         steps = -(-len(block) // size)
         padded = np.pad(block, (0, steps * size - len(block))).reshape(steps, size)
         levels.append(np.sqrt((padded.astype(np.float64) ** 2).mean(axis=1)))
-    return Loudness(np.concatenate([*levels, np.zeros(0)]), peak, sound.seconds)
+    return Loudness(np.concatenate([*levels, np.zeros(0)]), peak, sound.seconds, step)

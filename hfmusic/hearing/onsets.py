@@ -11,6 +11,8 @@ from hfmusic.models.feature_extraction_music import MusicFeatures
 _RISE_SECONDS = 0.045  # over which the level rises at an onset
 _APART_SECONDS = 0.05  # no two onsets are closer
 _LOCAL_SECONDS = 0.5  # either side: what an onset must stand out of
+_DAMPED = 0.6  # of the level before
+_COMPRESSION = 10.0  # of amplitudes, the loudest being 1: soft notes count nearly as loud ones, noise does not
 _WEAKEST = 0.12  # of a strong onset
 
 
@@ -37,11 +39,20 @@ def find_onsets(features: MusicFeatures, top_db: float) -> Onsets:
     """
     rate = features.columns_per_second
     lag = max(1, round(_RISE_SECONDS * rate))
-    level = np.log1p(100.0 * 10.0 ** (top_db * (features.values - 1.0) / 20.0))  # near silence counts little
-    level = np.pad(level, ((0, 0), (lag, 0)))
+    amplitudes = 10.0 ** (top_db * (features.values - 1.0) / 20.0)
+    level = np.log1p(_COMPRESSION * amplitudes)
+    level = np.pad(level, ((0, 0), (lag, 0)), constant_values=np.log1p(_COMPRESSION * 10.0 ** (-top_db / 20.0)))
     strength = np.maximum(level[:, lag:] - level[:, :-lag], 0.0).mean(axis=0)
     strength = np.convolve(strength, np.ones(3) / 3, mode="same").astype(np.float64)
-    return Onsets(strength, rate, (_peaks(strength, rate) - lag / 2) / rate)
+    peaks = _peaks(strength, rate)
+    loud = np.array([_rises(amplitudes.sum(axis=0), peak, lag) for peak in peaks], dtype=bool)
+    return Onsets(strength, rate, (peaks[loud] - lag / 2) / rate)
+
+
+def _rises(amplitude: np.ndarray, peak: int, lag: int) -> bool:
+    """Whether it is about as loud after a peak as before: else a note was damped there."""
+    before, after = amplitude[max(0, peak - 3 * lag) : max(0, peak - lag)], amplitude[peak + lag : peak + 4 * lag]
+    return not len(before) or (len(after) > 0 and float(after.mean()) > _DAMPED * float(before.mean()))
 
 
 def _peaks(strength: np.ndarray, rate: float) -> np.ndarray:
@@ -53,5 +64,6 @@ def _peaks(strength: np.ndarray, rate: float) -> np.ndarray:
     padded = np.pad(strength, width // 2, mode="reflect" if len(strength) > width // 2 else "edge")
     local = np.convolve(padded, np.ones(width) / width, mode="valid")[: len(strength)]
     strong = np.quantile(strength[highest], 0.9) if highest.any() else 0.0
-    frames = np.flatnonzero(highest & (strength > 1.3 * local) & (strength > _WEAKEST * strong) & (strength > 1e-6))
+    least = max(_WEAKEST * strong, 0.3 * _WEAKEST * float(strength.max(initial=0.0)), 1e-6)
+    frames = np.flatnonzero(highest & (strength > 1.3 * local) & (strength > least))
     return frames[np.diff(frames, prepend=-reach - 1) > reach]  # the first of a plateau

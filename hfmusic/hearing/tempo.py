@@ -63,14 +63,20 @@ def _usual(tempo: float) -> float:
 
 
 def convincing(heard: Heard, onsets: Onsets) -> float:
-    """How much a reading speaks for its tempo, 0..1: its confidence, notes on onsets, measures that are full."""
+    """How much a reading speaks for its tempo, 0..1.
+
+    Its confidence, notes on onsets, measures that are full, plain figures (no dots, no ties), a usual tempo.
+    """
     notes = read_notes(heard.tokens)
     if len(notes.tokens) < 2:
         return 0.0
     full = full_measures(heard.tokens)
     fit = fit_onsets(notes.quarters, onsets.times, heard.tempo)
     measures = 0.5 if full is None else full
-    return heard.confidence * (0.2 + 0.8 * fit.share) * (0.6 + 0.4 * measures) * (0.7 + 0.3 * _usual(heard.tempo))
+    figures = [token for token in heard.tokens if token.startswith(("note-", "rest-"))]
+    plain = sum("." not in token for token in figures) / len(figures) - heard.tokens.count("tie") / len(figures)
+    fits = heard.confidence * (0.2 + 0.8 * fit.share) * (0.6 + 0.4 * measures)
+    return fits * (0.7 + 0.3 * max(0.0, plain)) * (0.7 + 0.3 * _usual(heard.tempo))
 
 
 def choose_tempo(sound: np.ndarray, ear: Ear, judge: Callable[[Heard, Onsets], float] = convincing) -> Heard:

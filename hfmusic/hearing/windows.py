@@ -54,38 +54,41 @@ def read_windows(
         samples = sound.window(start, start + length)
         heard = ear.read(samples, tempo)
         onsets = ear.onsets(samples)
-        cut, found = _cut_at_barline(heard, onsets, length)
+        cut, found = _cut_at_note(heard, onsets, levels, start, length)
         if cut is None:
-            cut = _cut_at_rest(heard, levels, start, length)
+            cut = _cut_anywhere(heard, levels, start, length)
         yield heard.shifted(start, last=cut.token), start + cut.seconds
         start += cut.seconds
         if follow and abs(found / tempo - 1) <= _DRIFT and abs(found / first - 1) <= 3 * _DRIFT:
             tempo = found
 
 
-def _cut_at_barline(heard: Heard, onsets: Onsets, length: float) -> tuple[_Cut | None, float]:
-    """After the bar line read most surely that a new note follows; and the tempo that the notes have."""
+def _cut_at_note(
+    heard: Heard, onsets: Onsets, levels: Loudness, start: float, length: float
+) -> tuple[_Cut | None, float]:
+    """Before a note that begins a measure, at the bar line read most surely, else before the note after the quietest
+    moment; and the tempo that the notes have. No cut where notes do not lie on onsets."""
     notes = read_notes(heard.tokens)
     fit = fit_onsets(notes.quarters, onsets.times, heard.tempo)
     if fit.share < _TRUSTED:
         return None, heard.tempo
-    best, surest = None, -1.0
-    for place, token in enumerate(notes.tokens):
-        seconds = float(fit.seconds[place])
-        if np.isnan(seconds) or not _CUT_FROM * length <= seconds <= _CUT_TO * length:
+    cuts: list[tuple[tuple[bool, float], _Cut]] = []
+    for token, onset in zip(notes.tokens, fit.seconds, strict=True):
+        if not _CUT_FROM * length <= onset <= _CUT_TO * length:  # nan neither
             continue
-        bar = token - 1
-        while bar > 0 and isinstance(element_of(heard.tokens[bar]), Clef | KeySignature | TimeSignature):
-            bar -= 1
-        if heard.tokens[bar] != "barline":
-            continue
-        sure = float(np.mean(heard.confidences[max(0, bar - 3) : bar + 4]))
-        if sure > surest:
-            best, surest = _Cut(bar + 1, max(0.1, seconds - _BEFORE_ONSET)), sure
-    return best, fit.tempo
+        before = token
+        while before > 0 and isinstance(element_of(heard.tokens[before - 1]), Clef | KeySignature | TimeSignature):
+            before -= 1
+        seconds = max(0.1, float(onset) - _BEFORE_ONSET)
+        if before > 0 and heard.tokens[before - 1] == "barline":
+            sure = float(np.mean(heard.confidences[max(0, before - 4) : before + 3]))
+            cuts.append(((True, sure), _Cut(before, seconds)))
+        else:
+            cuts.append(((False, -levels.at(start + seconds)), _Cut(token, seconds)))
+    return max(cuts, key=lambda entry: entry[0])[1] if cuts else None, fit.tempo
 
 
-def _cut_at_rest(heard: Heard, levels: Loudness, start: float, length: float) -> _Cut:
+def _cut_anywhere(heard: Heard, levels: Loudness, start: float, length: float) -> _Cut:
     """Where it is quietest; what was read before that moment is kept."""
     seconds = levels.quietest(start + _CUT_FROM * length, start + _CUT_TO * length) - start
     token = sum((begin + end) / 2 < seconds for begin, end in heard.spans)
