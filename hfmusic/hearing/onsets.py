@@ -33,7 +33,7 @@ def find_onsets(features: MusicFeatures, top_db: float) -> Onsets:
         features: values in 0..1 are decibels above `-top_db`.
 
     >>> values = np.zeros((4, 60), np.float32)
-    >>> values[1, 10:30] = values[2, 30:] = 1.0
+    >>> values[0, 10:30] = values[3, 30:] = 1.0
     >>> find_onsets(MusicFeatures(values, 40.0), 80.0).times.round(1).tolist()
     [0.2, 0.7]
     """
