@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from hfmusic.hearing.ear import Ear, Heard
 from hfmusic.hearing.loudness import Loudness
 from hfmusic.hearing.onsets import Onsets
-from hfmusic.hearing.timing import fit_onsets, read_notes
+from hfmusic.hearing.timing import fit_onsets, full_measures, read_notes
 from hfmusic.models.audio_reading import Sound
-from hfmusic.symbolic.score import Clef, KeySignature, TimeSignature
+from hfmusic.symbolic.barring import rebar
+from hfmusic.symbolic.score import Clef, KeySignature, Note, Rest, TimeSignature
 from hfmusic.symbolic.semantic import element_of
 
 WINDOW_SECONDS = 20.0  # at the tempo of training; slower music gets longer windows
@@ -96,19 +98,22 @@ def _cut_anywhere(heard: Heard, levels: Loudness, start: float, length: float) -
 
 
 def joined(readings: Sequence[Heard]) -> Heard:
-    """One reading of several in a row: clef, key and meter of the first; none where a later one begins.
+    """One reading of several in a row: clef and key of the first; none where a later one begins.
 
-    The tempo is their median.
+    The meter is the one that most of them speak for; those that read another get new bar lines. The tempo is their
+    median.
 
     Raises:
         ValueError: no readings.
     """
     if not readings:
         raise ValueError("at least one reading is needed, got none")
+    meter = _common_meter(readings)
     tokens: list[str] = []
     confidences: list[float] = []
     spans: list[tuple[float, float]] = []
     for heard in readings:
+        heard = _in_meter(heard, meter, first=not tokens)
         skip = _signs_at_start(heard.tokens) if tokens else 0
         skip += bool(tokens and tokens[-1] in ("barline", "tie") and heard.tokens[skip : skip + 1] == ("barline",))
         tokens += heard.tokens[skip:]
@@ -116,6 +121,55 @@ def joined(readings: Sequence[Heard]) -> Heard:
         spans += heard.spans[skip:]
     tempo = float(np.median([heard.tempo for heard in readings]))
     return Heard(tuple(tokens), tuple(confidences), tuple(spans), tempo)
+
+
+def _meter_of(heard: Heard) -> int | None:
+    """Place of the meter that a reading begins with."""
+    signs = range(_signs_at_start(heard.tokens))
+    return next((place for place in signs if heard.tokens[place].startswith("timeSignature-")), None)
+
+
+def _common_meter(readings: Sequence[Heard]) -> str | None:
+    """Each reading counts by its length, its confidence and the share of its measures that are full."""
+    votes: dict[str, float] = {}
+    for heard in readings:
+        place, full = _meter_of(heard), full_measures(heard.tokens)
+        if place is not None:
+            weight = heard.confidences[place] * (0.1 + (0.4 if full is None else full)) * len(heard.tokens)
+            votes[heard.tokens[place]] = votes.get(heard.tokens[place], 0.0) + weight
+    return max(votes, key=lambda meter: votes[meter]) if votes else None
+
+
+def _in_meter(heard: Heard, meter: str | None, *, first: bool) -> Heard:
+    """A reading whose meter lasts as long as `meter` as it is, others with new bar lines."""
+    place = _meter_of(heard)
+    if place is None or meter is None or heard.tokens[place] == meter:
+        return heard
+    own, wanted = element_of(heard.tokens[place]), element_of(meter)
+    assert isinstance(own, TimeSignature) and isinstance(wanted, TimeSignature)
+    tokens = [*heard.tokens[:place], meter, *heard.tokens[place + 1 :]]
+    if own.quarters == wanted.quarters:
+        return Heard(tuple(tokens), heard.confidences, heard.spans, heard.tempo)
+    upbeat = _upbeat(heard.tokens, own.quarters) if first else Fraction(0)
+    music = [(token, at + place + 1) for token, at in rebar(tokens[place + 1 :], wanted.quarters, upbeat)]
+    new = [*((token, at) for at, token in enumerate(tokens[: place + 1])), *music]
+    return Heard(
+        tuple(token for token, _ in new),
+        tuple(heard.confidences[at] for _, at in new),
+        tuple(heard.spans[at] for _, at in new),
+        heard.tempo,
+    )
+
+
+def _upbeat(tokens: Sequence[str], measure: Fraction) -> Fraction:
+    """Quarters before the first bar line if they are less than a measure, else 0."""
+    filled = Fraction(0)
+    for token in tokens:
+        if token == "barline":
+            return filled if filled < measure else Fraction(0)
+        element = element_of(token)
+        filled += element.quarters if isinstance(element, Note | Rest) else 0
+    return Fraction(0)
 
 
 def _signs_at_start(tokens: Sequence[str]) -> int:

@@ -108,7 +108,7 @@ def heard(text: str, tempo: float = 120.0) -> Heard:
 
 def test_joining() -> None:
     first = heard("clef-G2 keySignature-DM timeSignature-3/4 note-C4_half. barline", 100)
-    second = heard("clef-F4 timeSignature-6/8 barline note-D4_half. barline clef-C3", 104)
+    second = heard("clef-F4 timeSignature-3/4 barline note-D4_half. barline clef-C3", 104)
     both = joined([first, second.shifted(5.0)])
     assert both.tokens == (*first.tokens, "note-D4_half.", "barline", "clef-C3")
     assert both.spans[-1] == (5.0, 6.0)
@@ -116,6 +116,22 @@ def test_joining() -> None:
     assert joined([heard("", 104), second]) == second
     with pytest.raises(ValueError, match="at least one reading"):
         joined([])
+
+
+def test_one_meter_for_all() -> None:
+    half = "note-C4_half barline note-D4_half barline note-E4_half barline"
+    two = heard(f"clef-G2 timeSignature-2/4 {half}")
+    four = heard("clef-G2 timeSignature-4/4 note-C4_half note-D4_half barline")
+    cut = heard("timeSignature-C/ note-C4_half note-D4_half barline")
+    # the reading in 4/4 is the shortest: its measures are halved
+    assert joined([two, four]).tokens == (*two.tokens, "note-C4_half", "barline", "note-D4_half", "barline")[:-1]
+    assert joined([cut, four, four]).tokens[0] == "timeSignature-4/4"
+    assert joined([cut, four, four]).tokens.count("barline") == 3
+    # an upbeat stays one
+    upbeat = heard("timeSignature-4/4 note-C4_quarter barline note-D4_whole barline")
+    found = joined([upbeat, two, two]).tokens
+    assert found[:6] == ("timeSignature-2/4", "note-C4_quarter", "barline", "note-D4_half", "tie", "barline")
+    assert joined([heard("note-C4_half barline"), heard("note-D4_half")]).tokens[-1] == "note-D4_half"
 
 
 def test_parts_of_what_was_heard() -> None:
