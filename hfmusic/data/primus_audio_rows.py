@@ -116,8 +116,8 @@ def flac_bytes(sound: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> bytes:
 
     if not len(sound):
         raise ValueError("nothing sounds and nothing rests: no sound to write")
-    file = io.BytesIO()
-    soundfile.write(file, sound, sampling_rate, format="FLAC", subtype="PCM_16", compression_level=_FLAC_LEVEL)
+    file, samples = io.BytesIO(), np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
+    soundfile.write(file, samples, sampling_rate, format="FLAC", subtype="PCM_16", compression_level=_FLAC_LEVEL)
     return file.getvalue()
 
 

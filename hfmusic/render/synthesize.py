@@ -18,6 +18,7 @@ from hfmusic.symbolic.midi import open_midi, write_midi
 from hfmusic.symbolic.score import Score
 
 from .fluid import BLOCK, FluidSynth
+from .font_effects import CHORUS_CONTROLLER, sends_to_chorus
 from .soundfonts import find_font, find_fonts, shipped_font
 
 __all__ = ["SAMPLING_RATE", "Synthesizer", "find_font", "find_fonts", "play_score", "shipped_font", "trim_release"]
@@ -26,6 +27,7 @@ SAMPLING_RATE = 22050
 TAIL_DECIBELS = 60.0  # below the peak: where a tail ends
 TAIL_SECONDS = 3.0  # the longest tail
 _SILENT = 1e-6  # a thirtieth of a step of 16 bits: FluidSynth's reverb hums at 1e-8
+_TAIL_STEP_SECONDS = 0.2
 _FADE_SECONDS = 0.01  # of a tail that is cut before it is silent
 _LONGEST_SECONDS = 3600.0
 _PERCUSSION = 9
@@ -63,11 +65,12 @@ class Synthesizer:
         if program is not None and not 0 <= program <= 127:
             raise ValueError(f"program must be 0 to 127, got {program}")
         self.font, self.sampling_rate = find_font(font, program or 0), sampling_rate
-        self._reverb, self._chorus, self._gain = reverb, chorus, gain
+        self._reverb, self._gain = reverb, gain
         self._synth = FluidSynth(
             self.font, program, sampling_rate=sampling_rate, gain=gain, reverb=reverb, chorus=chorus
         )
         self.program = self._synth.program
+        self._chorus, self._sends_to_chorus = chorus, sends_to_chorus(self.font, self._synth.bank, self.program)
 
     def play(
         self, midi: bytes, *, reverb: bool | None = None, gain: float | None = None, last_rest: float = 0.0
@@ -91,10 +94,10 @@ class Synthesizer:
         self._synth.reset()
         self._synth.switch(
             reverb=self._reverb if reverb is None else reverb,
-            chorus=self._chorus,
+            chorus=self._chorus and (self._sends_to_chorus or any(map(_moves_chorus, events))),
             gain=self._gain if gain is None else gain,
         )
-        sides = np.zeros((2, self._blocks(end) + self._blocks(TAIL_SECONDS)), np.float32)
+        sides = np.zeros((2, self._blocks(end)), np.float32)
         now = 0
         for event in events:
             start = round(event.seconds * self.sampling_rate / BLOCK) * BLOCK
@@ -103,8 +106,21 @@ class Synthesizer:
                 now = start
             self._synth.send(event.kind, event.channel, event.first, event.second)
         self._synth.render(sides[0, now:], sides[1, now:])
-        sound = np.clip((sides[0] + sides[1]) * np.float32(0.5), -1, 1)
-        return trim_release(sound, end, self.sampling_rate)
+        sound = _mono(sides)
+        return trim_release(np.concatenate([sound, *self._tail(sound)]), end, self.sampling_rate)
+
+    def _tail(self, sound: np.ndarray) -> Iterator[np.ndarray]:
+        """What is heard after the music, in steps, until a whole step is silent beside the peak so far."""
+        peak, step = np.abs(sound).max(initial=0.0), self._blocks(_TAIL_STEP_SECONDS)
+        for _ in range(0, self._blocks(TAIL_SECONDS) + BLOCK, step):
+            sides = np.zeros((2, step), np.float32)
+            self._synth.render(sides[0], sides[1])
+            part = _mono(sides)
+            yield part
+            loudest = np.abs(part).max()
+            peak = max(peak, loudest)
+            if loudest <= _threshold(peak, TAIL_DECIBELS):
+                return
 
     def _blocks(self, seconds: float) -> int:
         """Frames of whole blocks that hold so many seconds."""
@@ -147,7 +163,7 @@ def trim_release(
     least = int(np.ceil(end_seconds * sampling_rate))
     most = least + int(longest * sampling_rate)
     peak = float(np.abs(sound).max(initial=0.0))
-    loud = np.flatnonzero(np.abs(sound) > max(_SILENT, peak * 10 ** (-decibels / 20)))
+    loud = np.flatnonzero(np.abs(sound) > _threshold(peak, decibels))
     heard = int(loud[-1]) + 1 if len(loud) else 0
     if least >= len(sound):
         return np.pad(sound, (0, least - len(sound)))
@@ -156,6 +172,18 @@ def trim_release(
     if heard > len(kept) and fade > 0:
         kept[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
     return kept
+
+
+def _threshold(peak: float, decibels: float) -> float:
+    return max(_SILENT, peak * 10 ** (-decibels / 20))
+
+
+def _mono(sides: np.ndarray) -> np.ndarray:
+    return np.clip((sides[0] + sides[1]) * np.float32(0.5), -1, 1)
+
+
+def _moves_chorus(message: _Message) -> bool:
+    return message.kind == "control_change" and message.first == CHORUS_CONTROLLER
 
 
 @dataclass(frozen=True, slots=True)
