@@ -63,10 +63,10 @@ SCALES = {
     "small": Scale(
         "small",
         Curation(max_tokens=24, max_columns=440, sources=("rism-",), held_out=8),
-        {"base": 2000, "transfer": 1000, "few": 600},
-        seconds_per_step=0.09,
+        {"base": 1800, "transfer": 800, "few": 600},
+        seconds_per_step=0.1,
         note="A network of the paper's five layers, about a fifth of its size, on short staves of RISM and variations "
-        "of them, one piano. A transfer is trained for half of a base's steps, so a base of that many steps is "
+        "of them, one piano. A transfer is trained for fewer steps than a base, so a base of that many steps is "
         "measured too; all cells of table 3 are trained alike.",
     ),
     # The paper's 22,285 staves in parts of 60, 20 and 20 %.
