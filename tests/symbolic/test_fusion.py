@@ -22,13 +22,15 @@ from hfmusic.symbolic.vocabulary import load_vocabulary
 
 TOKENS = load_vocabulary("semantic").tokens
 CONFIGS = [*(FusionConfig(*three) for three in PARAMETERS), FusionConfig(likeness=1.0), EYE_AND_EAR]
+# training in the same process switches denormal numbers off, which hypothesis notices
+_SURE = st.floats(0.0, 1.0, allow_subnormal=False)
 few = st.sampled_from([*TOKENS[:4], "note-C4_quarter", "note-C4_half", "note-D4_quarter", "tie", "rest-quarter"])
 
 
 @st.composite
 def readings(draw: st.DrawFn) -> Reading:
     tokens = draw(st.lists(few, max_size=12))
-    return Reading(tokens, draw(st.lists(st.floats(0.0, 1.0), min_size=len(tokens), max_size=len(tokens))))
+    return Reading(tokens, draw(st.lists(_SURE, min_size=len(tokens), max_size=len(tokens))))
 
 
 def test_the_three_rules() -> None:
