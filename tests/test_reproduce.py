@@ -285,6 +285,28 @@ def test_it_runs_from_end_to_end_and_resumes(
     assert all(row["done"] for row in reproduce(tables=["2"], cells=["a2i-55"], dry_run=True, **options)["cells"])
 
 
+def test_a_cell_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
+    import threading
+
+    from hfmusic.reproduce.runner import Bench
+
+    bench, file = Bench(SCALES["small"], places(tmp_path)), tmp_path / "seed0" / "omr.json"
+    made: list[Path] = []
+
+    def make(_: object, __: int, file: Path) -> None:
+        made.append(file)
+        threading.Event().wait(0.2)
+        file.write_text('{"ser": {}}', encoding="utf-8")
+
+    bench._run = make  # type: ignore[method-assign]
+    threads = [threading.Thread(target=bench.run, args=(all_cells()["omr"], 0)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [file]
+
+
 def test_staves_are_shared_and_works_are_held_out(folders: Folders, tmp_path: Path) -> None:
     from hfmusic.reproduce.staves import choose
 

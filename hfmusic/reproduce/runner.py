@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,21 +55,24 @@ class Bench:
         return self.places.runs(seed) / f"{cell.name}.json"
 
     def run(self, cell: Cell, seed: int) -> dict[str, Any]:
-        """The result of a cell, from its file or from training and reading.
+        """The result of a cell, from its file or from training and reading. Another process at it is waited for.
 
         Raises:
             KeyboardInterrupt: a training was stopped by a signal; it goes on from there next time.
         """
         file = self.result_file(cell, seed)
-        if file.is_file():
+        with _alone(file):
+            if not file.is_file():
+                self._run(cell, seed, file)
             return json.loads(file.read_text(encoding="utf-8"))
+
+    def _run(self, cell: Cell, seed: int, file: Path) -> None:
         configs = recipes(cell, self.scale, self.places, seed)
         trained = [_train(config) for config in configs]
         result = self._fusion(cell, seed) if cell.method == "fusion" else self._measure(cell, seed)
         result = {**_about(cell, seed), **_summary(configs, trained), **result}
         write_atomic(file, json.dumps(result, indent=2) + "\n")
         _clean(cell, configs)
-        return result
 
     def staves(self, domain: str, part: str) -> ReadStaves:
         """The staves of a part in a domain."""
@@ -132,6 +136,17 @@ class Bench:
             fused = [fuse(*first, *second, config=config)[0] for first, second in pairs["test"]]
             ser[f"fused ({name})"] = symbol_error_rate(references, fused)
         return {"ser": ser, "staves": dict.fromkeys(DOMAINS, len(references))}
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One process at a time makes a file; the system frees the lock of one that is killed."""
+    import fcntl
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f".{file.stem}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _train(config: TrainingConfig) -> dict[str, Any]:
