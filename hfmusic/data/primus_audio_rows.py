@@ -116,7 +116,7 @@ def flac_bytes(sound: np.ndarray, sampling_rate: int = SAMPLING_RATE) -> bytes:
 
     if not len(sound):
         raise ValueError("nothing sounds and nothing rests: no sound to write")
-    file, samples = io.BytesIO(), np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
+    file, samples = io.BytesIO(), np.clip(np.round(sound * np.float32(32768)), -32768, 32767).astype(np.int16)
     soundfile.write(file, samples, sampling_rate, format="FLAC", subtype="PCM_16", compression_level=_FLAC_LEVEL)
     return file.getvalue()
 

@@ -31,6 +31,10 @@ def library() -> ModuleType:
     Raises:
         ValueError: the library or its binding is not installed; one sentence with the command that installs it.
     """
+    # FluidSynth decodes compressed fonts by libsndfile, and takes the one that soundfile brings where that is loaded
+    # already: always load it before, or samples depend (by 1e-7) on what else a program imports.
+    import soundfile  # noqa: F401
+
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it tells its search where the variable CI is set
             module = _import()

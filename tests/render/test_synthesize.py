@@ -149,6 +149,21 @@ def test_the_same_again_whatever_came_before(piano: Synthesizer) -> None:
         np.testing.assert_array_equal(another.play(midi_of(text)), first)
 
 
+def test_the_same_whatever_else_is_imported() -> None:
+    code = (
+        "import hashlib\n"
+        "from hfmusic.render.synthesize import *\n"
+        "from hfmusic.symbolic.semantic import read_semantic\n"
+        "sound = play_score(read_semantic('note-A4_quarter note-C5_eighth note-C3_half'))\n"
+        "print(hashlib.sha256(sound.tobytes()).hexdigest())\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", first + code], capture_output=True, text=True, check=True).stdout
+        for first in ("", "import soundfile\n")
+    ]
+    assert len(set(runs)) == 1
+
+
 def test_effects_and_gain_are_switchable(piano: Synthesizer, dry: Synthesizer) -> None:
     data = midi_of("note-A4_quarter rest-quarter")
     wet, drier = piano.play(data), piano.play(data, reverb=False)
