@@ -75,7 +75,7 @@ def transcribe(
         str, typer.Option(help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png.")
     ] = "musicxml,midi",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for STEM.FORMAT.")] = Path("."),
-    method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
+    method: Annotated[str | None, typer.Option(help="greedy, beam or meter; default: the model's.")] = None,
     tempo: Annotated[
         float | None, typer.Option(help="Quarter notes a minute of the recordings. Default: found out.")
     ] = None,
@@ -215,7 +215,7 @@ def evaluate(
         str | None, typer.Option(help="Column: image (clean), distorted or audio. Default: what the model takes.")
     ] = None,
     n: Annotated[int | None, typer.Option("--n", help="Only N staves, drawn with --seed.")] = None,
-    method: Annotated[str, typer.Option(help="greedy or beam.")] = "greedy",
+    method: Annotated[str | None, typer.Option(help="greedy, beam or meter; default: the model's.")] = None,
     fuse: Annotated[
         str | None, typer.Option(help="A model that hears: measure MODEL's readings fused with its.")
     ] = None,

@@ -50,7 +50,7 @@ def evaluate(
     n: int | None = None,
     out: str | Path | None = None,
     seed: int = 0,
-    method: str = "greedy",
+    method: str | None = None,
     batch_size: int = 16,
 ) -> list[dict[str, Any]]:
     """Measure a model on labelled staves; prints a table of errors by kind of symbol to stderr.
@@ -65,7 +65,7 @@ def evaluate(
         image: "image" (clean), "distorted" or "audio". None: "image", or "audio" for a model that only hears.
         n: measure only so many staves, drawn with `seed`.
         out: a `metrics.json` to write; numbers of other data in it are kept, of the same data replaced.
-        method: "greedy" or "beam".
+        method: "greedy", "beam" or "meter", as the processor decodes; None: its default.
 
     Returns:
         Rows {metric, value, unit, dataset, split, n, scale, seed, command, date, version} and also image, method and
@@ -75,7 +75,7 @@ def evaluate(
         ValueError: no such model or data, or an unknown split, image or method.
     """
     loaded = _loaded(model)
-    image = image or _column(loaded)
+    image, method = image or _column(loaded), method or loaded.processor.default_method
     readings, total = read_split(
         loaded, data, split=split, image=image, n=n, seed=seed, method=method, batch_size=batch_size
     )
@@ -133,8 +133,10 @@ def read_split(
     batch_size: int = 16,
 ) -> tuple[Readings, int]:
     """What a model reads on a split (options as `evaluate`'s), and how many staves the split has."""
-    if method not in ("greedy", "beam"):
-        raise ValueError(f'method must be "greedy" or "beam", got {method!r}')
+    from hfmusic.models.processing_ctc import METHODS
+
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     encoding, modality = _encoding(loaded), "audio" if image == "audio" else "image"
     total = sum(chunk.count for chunk in stave_chunks(data, split=split, image=image, encoding=encoding))
     staves = read_staves(data, split=split, image=image, encoding=encoding, n=n, seed=seed)

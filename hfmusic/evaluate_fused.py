@@ -27,7 +27,7 @@ def evaluate_fused(
     image: str = "image",
     fit: str | None = None,
     out: str | Path | None = None,
-    method: str = "greedy",
+    method: str | None = None,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Measure two models alone and fused, on the staves that both datasets have by id.
@@ -54,7 +54,8 @@ def evaluate_fused(
         config = calibrate(list(zip(_readings(a), _readings(b), strict=True)), a.references)
         print(f"fusion fitted on {fit}: {json.dumps(asdict(config))}", file=sys.stderr)
     a, b = _read_both(models, pictures, sounds, split, image, method)
-    words = ["hfmusic", "evaluate", eye, str(pictures), "--split", split, "--image", image, "--method", method]
+    words = ["hfmusic", "evaluate", eye, str(pictures), "--split", split, "--image", image]
+    words += ["--method", method] if method else []
     words += ["--fuse", ear, "--fuse-data", str(sounds)] + (["--fit", fit] if fit else []) + ["--seed", str(seed)]
     about = {
         "dataset": f"{Path(pictures).name}+{Path(sounds).name}",
@@ -66,7 +67,7 @@ def evaluate_fused(
         "date": datetime.now(UTC).date().isoformat(),
         "version": _version(),
         "image": image,
-        "method": method,
+        "method": method or "default",
         "model": f"{eye}+{ear}",
     }
     rows = []
@@ -88,11 +89,15 @@ def fused_readings(a: Readings, b: Readings, config: FusionConfig) -> Readings:
 
 
 def _read_both(
-    models: tuple[Loaded, Loaded], pictures: str | Path, sounds: str | Path, split: str, image: str, method: str
+    models: tuple[Loaded, Loaded], pictures: str | Path, sounds: str | Path, split: str, image: str, method: str | None
 ) -> tuple[Readings, Readings]:
     """Both readings of the staves with ids and texts in common, in the order of the pictures."""
-    a, _ = read_split(models[0], pictures, split=split, image=image, method=method)
-    b, _ = read_split(models[1], sounds, split=split, image="audio", method=method)
+    a, _ = read_split(
+        models[0], pictures, split=split, image=image, method=method or models[0].processor.default_method
+    )
+    b, _ = read_split(
+        models[1], sounds, split=split, image="audio", method=method or models[1].processor.default_method
+    )
     places = {stave: place for place, stave in enumerate(b.ids)}
     shared = [
         (place, places[stave])

@@ -92,7 +92,7 @@ def transcribe(
     source: str | Path | Image.Image | np.ndarray,
     model: ModelChoice = None,
     *,
-    method: str = "greedy",
+    method: str | None = None,
     tempo: float | None = None,
     sampling_rate: int = 22050,
 ) -> Transcription:
@@ -103,7 +103,8 @@ def transcribe(
             (H, W, 3), or a sound float (n,) in -1..1 at `sampling_rate`.
         model: a name or path as `hfmusic.load` takes, or what it returned (load once, read many). None: crnn-omr for
             pictures, crnn-amt for recordings.
-        method: "greedy", or "beam": prefix beam search, with the bigram model of the training tokens if it came along.
+        method: "greedy"; "beam": prefix beam search, with the bigram model of the training tokens if it came along;
+            "meter": by meter and rhythm, if the model has a meter model. None: "meter" where it can, else "greedy".
         tempo: quarters a minute of a recording; None: found out.
 
     Raises:
@@ -120,7 +121,7 @@ def transcribe(
     return _see(source, loaded, method)
 
 
-def _see(source: str | Path | Image.Image | np.ndarray, loaded: Loaded, method: str) -> Transcription:
+def _see(source: str | Path | Image.Image | np.ndarray, loaded: Loaded, method: str | None) -> Transcription:
     from hfmusic.models.image_features import NoStaffError
     from hfmusic.models.image_reading import grey_pixels, open_picture
 
@@ -141,7 +142,7 @@ def _see(source: str | Path | Image.Image | np.ndarray, loaded: Loaded, method: 
     return Transcription(name, tuple(result.tokens), tuple(result.confidences), tuple(result.spans), encoding)
 
 
-def _read(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult:
+def _read(loaded: Loaded, pixels: np.ndarray, method: str | None) -> CTCResult:
     import torch
 
     inputs = loaded.processor(images=pixels, return_tensors="pt")
@@ -150,7 +151,7 @@ def _read(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult:
     return loaded.processor.decode(outputs, inputs, method=method)[0]
 
 
-def _read_if_staff(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult | None:
+def _read_if_staff(loaded: Loaded, pixels: np.ndarray, method: str | None) -> CTCResult | None:
     from hfmusic.models.image_features import NoStaffError
 
     try:
@@ -162,7 +163,7 @@ def _read_if_staff(loaded: Loaded, pixels: np.ndarray, method: str) -> CTCResult
 def _hear(
     source: str | Path | np.ndarray,
     loaded: Loaded,
-    method: str,
+    method: str | None,
     tempo: float | None,
     sampling_rate: int,
     **options: Any,
@@ -182,7 +183,7 @@ def transcribe_pair(
     files: Sequence[str | Path],
     model: ModelChoice = None,
     *,
-    method: str = "greedy",
+    method: str | None = None,
     tempo: float | None = None,
     config: FusionConfig | None = None,
 ) -> Transcription:
@@ -237,7 +238,7 @@ def transcribe_files(
     *,
     formats: Sequence[str] = ("musicxml",),
     out: str | Path = ".",
-    method: str = "greedy",
+    method: str | None = None,
     tempo: float | None = None,
     fuse: bool = False,
 ) -> Iterator[tuple[Path, Transcription | ValueError, list[Path]]]:

@@ -114,7 +114,7 @@ def test_what_is_no_metrics_file_is_left_alone(tmp_path: Path, text: str, messag
 
 
 def test_wrong_arguments_are_named(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='method must be "greedy" or "beam", got \'best\''):
+    with pytest.raises(ValueError, match="method must be one of greedy, beam, meter, got 'best'"):
         evaluate(says(), pairs, method="best")
     with pytest.raises(ValueError, match="dataset must be a folder"):
         evaluate(says(), tmp_path / "none")

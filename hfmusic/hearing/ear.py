@@ -42,7 +42,7 @@ class Ear:
         ValueError: the model does not hear.
     """
 
-    def __init__(self, loaded: Loaded, method: str = "greedy") -> None:
+    def __init__(self, loaded: Loaded, method: str | None = None) -> None:
         if "audio" not in loaded.processor.modalities:
             raise ValueError(f"this model takes {' and '.join(loaded.processor.modalities)}, not recordings")
         self._model, self._processor, self._method = loaded.model, loaded.processor, method

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -142,10 +142,16 @@ def export_model(folder: Path, model: nn.Module, processor: CTCProcessor, config
 
 
 def processor_of(config: TrainingConfig, staves: TrainingStaves, modalities: Sequence[str]) -> CTCProcessor:
-    """The processor of a recipe, with the bigram language model of its training texts."""
+    """The processor of a recipe, with the bigram model of its training texts, and their meter model if it hears."""
     tokens = load_vocabulary(config.vocabulary).tokens
     processor = make_processor(
         tokens, encoding=config.vocabulary, modalities=modalities, audio=config.audio_processor, **config.processor
     )
-    processor.fit_language_model([[tokens[i] for i in label] for entry in staves.sets for label in entry.labels])
+    processor.fit_language_model(list(_texts(staves, tokens)))
+    if "audio" in modalities and config.vocabulary == "semantic":
+        processor.fit_meter_model(_texts(staves, tokens))
     return processor
+
+
+def _texts(staves: TrainingStaves, tokens: Sequence[str]) -> Iterator[list[str]]:
+    return ([tokens[index] for index in label] for entry in staves.sets for label in entry.labels)

@@ -135,7 +135,7 @@ class MusicFeatureExtractor(FeatureExtractionMixin):
                 found.append(self.features(self._read(sound, sampling_rate)))
             except ValueError as error:
                 raise error if len(sounds) == 1 else type(error)(f"sound {number}: {error}") from None
-        return BatchFeature(self._padded(found), tensor_type=return_tensors)
+        return BatchFeature(self.pad(found), tensor_type=return_tensors)
 
     def _read(self, sound: Any, sampling_rate: int | None) -> np.ndarray:
         if _name(sound):
@@ -145,7 +145,8 @@ class MusicFeatureExtractor(FeatureExtractionMixin):
         rate = self.sampling_rate if sampling_rate is None else sampling_rate
         return resample(as_sound(sound), rate, self.sampling_rate)
 
-    def _padded(self, items: list[MusicFeatures]) -> dict[str, np.ndarray]:
+    def pad(self, items: Sequence[MusicFeatures]) -> dict[str, np.ndarray]:
+        """What `__call__` returns, of features that are there already."""
         width = max(item.values.shape[1] for item in items)
         width = -(-width // self.pad_multiple) * self.pad_multiple
         features = np.zeros((len(items), 1, self.height, width), np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,12 @@ from .bigram import BigramModel
 from .ctc_decoding import DecodedSequence, beam_decode, greedy_decode
 from .feature_extraction_music import MusicFeatureExtractor, Sound
 from .image_processing_staff import Picture, StaffImageProcessor
+from .meter_decoding import MeterModel
 from .tokenization_ctc import CTCTokenizer
 
+METHODS = ("greedy", "beam", "meter")
 _LANGUAGE_MODEL = "language_model.safetensors"
+_METER_MODEL = "meter_model.json"
 _KINDS = {("image",): "images", ("audio",): "audio", ("image", "audio"): "images or audio"}
 
 
@@ -40,8 +43,9 @@ class CTCResult:
 
 
 class CTCProcessor(ProcessorMixin):
-    """Image processor, tokenizer and decoder of a CTC model that reads. `language_model`, a `BigramModel`, is saved
-    with them. Models that hear have the processors below, which differ in their parts alone.
+    """Image processor, tokenizer and decoder of a CTC model that reads. `language_model`, a `BigramModel`, and
+    `meter_model`, a `MeterModel`, are saved with them. Models that hear have the processors below, which differ in
+    their parts alone.
 
     Args:
         beam_width, lm_weight, length_bonus: of method "beam", see `beam_decode`.
@@ -63,12 +67,18 @@ class CTCProcessor(ProcessorMixin):
     def _set_decoder(self, beam_width: int, lm_weight: float, length_bonus: float) -> None:
         self.beam_width, self.lm_weight, self.length_bonus = beam_width, lm_weight, length_bonus
         self.language_model: BigramModel | None = None
+        self.meter_model: MeterModel | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """What can be given: "image", "audio" or both."""
         parts = {"image": "image_processor", "audio": "feature_extractor"}
         return tuple(modality for modality, part in parts.items() if hasattr(self, part))
+
+    @property
+    def default_method(self) -> str:
+        """How `decode` decodes: "meter" with a meter model, else "greedy"."""
+        return "greedy" if self.meter_model is None else "meter"
 
     @property
     def encoding(self) -> str:
@@ -130,7 +140,7 @@ class CTCProcessor(ProcessorMixin):
         inputs: Mapping[str, Any] | None = None,
         *,
         lengths: Sequence[int] | torch.Tensor | None = None,
-        method: str = "greedy",
+        method: str | None = None,
         **options: Any,
     ) -> list[CTCResult]:
         """Logits to tokens.
@@ -140,16 +150,20 @@ class CTCProcessor(ProcessorMixin):
             inputs: what this processor returned: real lengths and where columns lie in the picture. Without it all
                 frames (or `lengths`) are read, and `spans` are frames.
             lengths: real frames of each item, instead of `inputs`' mask.
-            method: "greedy", or "beam": prefix beam search, with `language_model` if there is one.
+            method: "greedy"; "beam": prefix beam search, with `language_model` if there is one; "meter": the best
+                meter and rhythm, with `meter_model`. None: `default_method`.
             options: for "beam": `beam_width`, `lm_weight`, `length_bonus`, `min_log_prob`, `language_model`.
 
         Raises:
             ValueError: another method, or shapes that do not fit.
         """
-        if method not in ("greedy", "beam"):
-            raise ValueError(f'method must be "greedy" or "beam", got {method!r}')
-        if method == "greedy" and options:
-            raise ValueError(f"greedy decoding has no options, got {', '.join(options)}")
+        method = method or self.default_method
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        if method != "beam" and options:
+            raise ValueError(f"{method} decoding has no options, got {', '.join(options)}")
+        if method == "meter" and self.meter_model is None:
+            raise ValueError('method "meter" needs a meter model, and this processor has none')
         log_probs = _log_probs(getattr(outputs, "logits", outputs))
         if log_probs.shape[2] != self.tokenizer.blank_id + 1:
             raise ValueError(f"logits must be (B, T, {self.tokenizer.blank_id + 1}), got {log_probs.shape}")
@@ -161,11 +175,15 @@ class CTCProcessor(ProcessorMixin):
         results = []
         for item, length in enumerate(lengths):
             real = log_probs[item, : int(length)]
-            found = greedy_decode(real) if method == "greedy" else self._beam(real, options)
+            found = self._decode(real, method, options)
             results.append(self._result(found, places.pixels(item, found.spans)))
         return results
 
-    def _beam(self, log_probs: np.ndarray, options: dict[str, Any]) -> DecodedSequence:
+    def _decode(self, log_probs: np.ndarray, method: str, options: dict[str, Any]) -> DecodedSequence:
+        if method == "greedy":
+            return greedy_decode(log_probs)
+        if method == "meter" and self.meter_model is not None:
+            return self.meter_model.decode(log_probs, self.tokenizer.tokens)
         names = ("beam_width", "lm_weight", "length_bonus", "language_model")
         return beam_decode(log_probs, **{**{name: getattr(self, name) for name in names}, **options})
 
@@ -183,17 +201,25 @@ class CTCProcessor(ProcessorMixin):
         self.language_model = BigramModel.fit(encoded, self.tokenizer.blank_id)
         return self.language_model
 
+    def fit_meter_model(self, texts: Iterable[str | Sequence[str]]) -> MeterModel:
+        """Learn how the rhythms of each meter go from semantic training texts, for method "meter"."""
+        self.meter_model = MeterModel.fit(text.split() if isinstance(text, str) else text for text in texts)
+        return self.meter_model
+
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
-        """As transformers' processors; the language model goes beside."""
-        if push_to_hub and self.language_model is not None:
+        """As transformers' processors; the language and meter models go beside."""
+        models: dict[str, BigramModel | MeterModel | None]
+        models = {_LANGUAGE_MODEL: self.language_model, _METER_MODEL: self.meter_model}
+        if push_to_hub and any(models.values()):
             raise ValueError("save to a folder and upload that: push_to_hub would leave the language model behind")
         files = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
-        path = os.path.join(save_directory, _LANGUAGE_MODEL)
-        if self.language_model is not None:
-            self.language_model.save(path)
-            files = [*files, path]
-        elif os.path.exists(path):
-            os.remove(path)  # of an earlier save
+        for name, model in models.items():
+            path = os.path.join(save_directory, name)
+            if model is not None:
+                model.save(path)
+                files = [*files, path]
+            elif os.path.exists(path):
+                os.remove(path)  # of an earlier save
         return files
 
     @classmethod
@@ -203,6 +229,9 @@ class CTCProcessor(ProcessorMixin):
         path = cached_file(pretrained_model_name_or_path, _LANGUAGE_MODEL, **_IF_THERE, **hub)
         if path is not None:
             processor.language_model = BigramModel.load(path)
+        path = cached_file(pretrained_model_name_or_path, _METER_MODEL, **_IF_THERE, **hub)
+        if path is not None:
+            processor.meter_model = MeterModel.load(path)
         return processor
 
 
