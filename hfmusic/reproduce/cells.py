@@ -25,8 +25,9 @@ class Cell:
         needs: cells whose models it starts from, or reads with.
         policy: which blocks are frozen, of methods that transfer.
         size: staves of the domain's training set; None: all.
-        method: "base" and "transfer" are the paper's; "same steps" is a base with the steps of a transfer;
-            "augment", "front first", "rehearsal" and their likes are few-shot methods; "multitask"; "fusion".
+        method: "base" and "transfer" are the paper's; "same steps" is a base with the steps of a transfer,
+            "long transfer" a transfer with those of a base; "augment", "front first", "rehearsal" and their likes
+            are few-shot methods; "multitask"; "fusion".
     """
 
     name: str
@@ -83,6 +84,10 @@ def few_shot_name(method: str, domain: str) -> str:
 
 def _beyond() -> list[Cell]:
     cells = [Cell(f"{BASE[domain]}-same", "beyond", domain, "same steps") for domain in DOMAINS]
+    for domain in DOMAINS:
+        name, policy = TRANSFER[domain]
+        source = BASE["audio" if domain == "image" else "image"]
+        cells.append(Cell(f"{name}-long", "beyond", domain, "long transfer", (source,), policy))
     cells += [Cell("multitask", "beyond", "both", "multitask")]
     cells += [Cell("fusion", "beyond", "both", "fusion", needs=tuple(BASE.values()))]
     for domain in DOMAINS:

@@ -91,10 +91,17 @@ def _table_2() -> list[_Claim]:
                 _first_is_less,
             ),
             _Claim(
-                f"The same at equal steps on the {domain} staves (our control)",
+                f"The same where a base has no more steps than the transfer on {domain} staves (our control)",
                 f"{domain} SER of {cell} < of {base}-same",
                 (cell, f"{base}-same"),
                 _less((cell, f"{base}-same"), domain),
+                _first_is_less,
+            ),
+            _Claim(
+                f"The same where the transfer has as many steps as the {domain} base (our control)",
+                f"{domain} SER of {name}-long < of {base}",
+                (f"{name}-long", base),
+                _less((f"{name}-long", base), domain),
                 _first_is_less,
             ),
             _Claim(

@@ -56,7 +56,7 @@ class Scale:
             return self.epochs * -(-staves // batch_size)
         if cell.size is not None:
             return self.steps["few"]
-        return self.steps["base" if cell.method in ("base", "multitask") else "transfer"]
+        return self.steps["base" if cell.method in ("base", "long transfer", "multitask") else "transfer"]
 
 
 SCALES = {
@@ -66,8 +66,8 @@ SCALES = {
         {"base": 1800, "transfer": 800, "few": 600},
         seconds_per_step=0.1,
         note="A network of the paper's five layers, about a fifth of its size, on short staves of RISM and variations "
-        "of them, one piano. A transfer is trained for fewer steps than a base, so a base of that many steps is "
-        "measured too; all cells of table 3 are trained alike.",
+        "of them, one piano. A transfer is trained for fewer steps than a base, so bases of that many steps and "
+        "transfers of a base's steps are measured too; all cells of table 3 are trained alike.",
     ),
     # The paper's 22,285 staves in parts of 60, 20 and 20 %.
     "paper": Scale(
@@ -201,6 +201,7 @@ _METHODS: dict[str, Callable[[TrainingConfig, Cell, Scale, Places], list[Trainin
     "base": _base,
     "same steps": _base,
     "transfer": _transfer,
+    "long transfer": _transfer,
     "augment": _augment,
     "augmented transfer": _augmented_transfer,
     "front first": _front_first,

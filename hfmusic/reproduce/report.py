@@ -157,10 +157,12 @@ def _table_2(results: Results) -> list[str]:
         short = TRANSFER[domain][0]
         arrow = "audio → image" if domain == "image" else "image → audio"
         titles |= {name: f"{arrow}, {policy}" for name, policy in zip(_of(names, short), POLICIES, strict=True)}
-    names += ["omr-same", "amt-same", "multitask"]
+    names += ["omr-same", "amt-same", "a2i-long", "i2a-long", "multitask"]
     titles |= {
         "omr-same": "base OMR, a transfer's steps",
         "amt-same": "base AMT, a transfer's steps",
+        "a2i-long": "audio → image, N/A, a base's steps",
+        "i2a-long": "image → audio, 5:5, a base's steps",
         "multitask": "one network, two fronts",
     }
     rows = [[titles[name], *(_rate(results, name, domain) for domain in DOMAINS)] for name in names]
