@@ -24,9 +24,9 @@ PARAMETERS = ((2.0, -1.0, -1.0), (10.0, 5.0, -2.0), (20.0, 10.0, -4.0), (5.0, 2.
 # More aligned pairs, of two alignments with the same score: the result does not depend on which reading comes first.
 _PAIR_BONUS = 1e-6
 _ROUNDING = 1e-8
-# What `weights` may name: the first part of a token, and how two notes that sound the same differ.
+# What `weights` may name: the first part of a token, and the one thing in which two notes differ.
 KINDS = ("clef", "keySignature", "timeSignature", "note", "gracenote", "rest", "multirest", "barline", "tie")
-DIFFERENCES = ("spelling", "fermata")
+DIFFERENCES = ("spelling", "fermata", "accidental", "pitch", "duration")
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,12 @@ class FusionConfig:
             raise ValueError(f"weights must be of {', '.join((*KINDS, *DIFFERENCES))}, got {', '.join(unknown)}")
 
 
-# An eye first, an ear second. The ear hears no clef, no spelling and no fermata.
+# An eye first, an ear second. The ear hears no clef, no spelling and no fermata, but accidentals better than most eyes.
 EYE_AND_EAR = FusionConfig(
-    likeness=0.5,
+    match=10.0,
+    mismatch=5.0,
+    gap=-2.0,
+    likeness=0.25,
     lone=(0.3, 0.6),
     weights={
         "clef": (1.0, 0.0),
@@ -79,6 +82,7 @@ EYE_AND_EAR = FusionConfig(
         "note": (1.0, 0.7),
         "spelling": (1.0, 0.0),
         "fermata": (1.0, 0.0),
+        "accidental": (0.5, 1.0),
     },
 )
 
@@ -245,13 +249,18 @@ def _weights(token: str, config: FusionConfig) -> tuple[float, float]:
 
 
 def _difference(one: str, other: str) -> str | None:
-    """How two note tokens of the same sound differ: "spelling" or "fermata"; None for all others."""
+    """The one thing in which two notes differ; None for notes that differ in more, and for all others.
+
+    "spelling" and "fermata" sound the same; "accidental" is another note on the same line; "pitch" on another.
+    """
     left, right = element_of(one), element_of(other)
     if not (isinstance(left, Note) and isinstance(right, Note)) or left.grace or right.grace:
         return None
-    if left.pitch.midi != right.pitch.midi or left.duration != right.duration:
-        return None
-    return "spelling" if left.pitch != right.pitch else "fermata"
+    if left.duration != right.duration:
+        return "duration" if left.pitch.midi == right.pitch.midi else None
+    if left.pitch.midi == right.pitch.midi:
+        return "spelling" if left.pitch != right.pitch else "fermata"
+    return "accidental" if left.pitch.diatonic == right.pitch.diatonic else "pitch"
 
 
 def calibrate(

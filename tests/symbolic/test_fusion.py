@@ -72,10 +72,22 @@ def test_a_lone_symbol_needs_confidence() -> None:
         ("note-D#4_half", "note-Eb4_half", "note-D#4_half"),
         ("note-D4_half_fermata", "note-D4_half", "note-D4_half_fermata"),
         ("note-D4_half", "note-E4_half", "note-E4_half"),
+        ("note-D4_half", "note-D4_quarter", "note-D4_quarter"),
+        ("note-D4_half", "note-E4_quarter", "note-E4_quarter"),
+        ("rest-half", "rest-quarter", "rest-half"),
     ],
 )
 def test_an_ear_knows_no_clef_and_no_spelling(seen: str, heard: str, fused: str) -> None:
     assert fuse([seen], [0.5], [heard], [0.95], config=EYE_AND_EAR)[0] == [fused]
+
+
+def test_an_ear_is_trusted_with_accidentals() -> None:
+    assert fuse(["note-G5_half"], [0.9], ["note-G#5_half"], [0.6], config=EYE_AND_EAR)[0] == ["note-G#5_half"]
+    assert fuse(["note-G5_half"], [0.9], ["note-A5_half"], [0.6], config=EYE_AND_EAR)[0] == ["note-G5_half"]
+    # grace notes are not compared in parts
+    assert fuse(["gracenote-G5_half"], [0.9], ["gracenote-G#5_half"], [0.6], config=EYE_AND_EAR)[0] == [
+        "gracenote-G5_half"
+    ]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
