@@ -165,9 +165,12 @@ def _hear(
     loaded: Loaded,
     method: str | None,
     tempo: float | None,
-    sampling_rate: int,
+    sampling_rate: int = 22050,
+    alone: bool = True,
     **options: Any,
 ) -> Transcription:
+    """`alone`: the reading becomes a score by itself, and gets bar lines where it has too few."""
+    from hfmusic.hearing.barlines import readable
     from hfmusic.hearing.ear import Ear
     from hfmusic.hearing.listen import listen
     from hfmusic.models.audio_reading import Sound
@@ -175,6 +178,7 @@ def _hear(
     ear = Ear(loaded, method)
     with Sound(source, sampling_rate=ear.sampling_rate, array_rate=sampling_rate) as sound:
         found = listen(sound, ear, tempo=tempo, **options)
+    found = readable(found) if alone else found
     encoding = loaded.processor.encoding
     return Transcription(sound.name, found.tokens, found.confidences, found.spans, encoding, "seconds", found.tempo)
 
@@ -215,7 +219,7 @@ def transcribe_pair(
         models.of("audio"),
         method,
         tempo,
-        0,
+        alone=False,
         judge=lambda one, onsets: (
             convincing(one, onsets) * (0.1 + Levenshtein.normalized_similarity(seen.tokens, one.tokens))
         ),
@@ -268,9 +272,7 @@ def transcribe_files(
         taken[stem] = file
         try:
             loaded = models.of(kinds[file])
-            transcription = (
-                _see(file, loaded, method) if kinds[file] == "image" else _hear(file, loaded, method, tempo, 0)
-            )
+            transcription = _see(file, loaded, method) if kinds[file] == "image" else _hear(file, loaded, method, tempo)
             written = _write_all(transcription, formats, Path(out), stem)
         except ValueError as error:
             yield file, error, []

@@ -12,13 +12,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from hfmusic.hearing.barlines import meter_place, rebarred, signs_at_start, upbeat
 from hfmusic.hearing.ear import Ear, Heard
 from hfmusic.hearing.loudness import Loudness
 from hfmusic.hearing.onsets import Onsets
 from hfmusic.hearing.timing import fit_onsets, full_measures, read_notes
 from hfmusic.models.audio_reading import Sound
-from hfmusic.symbolic.barring import rebar
-from hfmusic.symbolic.score import Clef, KeySignature, Note, Rest, TimeSignature
+from hfmusic.symbolic.score import Clef, KeySignature, TimeSignature
 from hfmusic.symbolic.semantic import element_of
 
 WINDOW_SECONDS = 20.0  # at the tempo of training; slower music gets longer windows
@@ -114,7 +114,7 @@ def joined(readings: Sequence[Heard]) -> Heard:
     spans: list[tuple[float, float]] = []
     for heard in readings:
         heard = _in_meter(heard, meter, first=not tokens)
-        skip = _signs_at_start(heard.tokens) if tokens else 0
+        skip = signs_at_start(heard.tokens) if tokens else 0
         skip += bool(tokens and tokens[-1] in ("barline", "tie") and heard.tokens[skip : skip + 1] == ("barline",))
         tokens += heard.tokens[skip:]
         confidences += heard.confidences[skip:]
@@ -123,17 +123,11 @@ def joined(readings: Sequence[Heard]) -> Heard:
     return Heard(tuple(tokens), tuple(confidences), tuple(spans), tempo)
 
 
-def _meter_of(heard: Heard) -> int | None:
-    """Place of the meter that a reading begins with."""
-    signs = range(_signs_at_start(heard.tokens))
-    return next((place for place in signs if heard.tokens[place].startswith("timeSignature-")), None)
-
-
 def _common_meter(readings: Sequence[Heard]) -> str | None:
     """Each reading counts by its length, its confidence and the share of its measures that are full."""
     votes: dict[str, float] = {}
     for heard in readings:
-        place, full = _meter_of(heard), full_measures(heard.tokens)
+        place, full = meter_place(heard.tokens), full_measures(heard.tokens)
         if place is not None:
             weight = heard.confidences[place] * (0.1 + (0.4 if full is None else full)) * len(heard.tokens)
             votes[heard.tokens[place]] = votes.get(heard.tokens[place], 0.0) + weight
@@ -142,38 +136,13 @@ def _common_meter(readings: Sequence[Heard]) -> str | None:
 
 def _in_meter(heard: Heard, meter: str | None, *, first: bool) -> Heard:
     """A reading whose meter lasts as long as `meter` as it is, others with new bar lines."""
-    place = _meter_of(heard)
+    place = meter_place(heard.tokens)
     if place is None or meter is None or heard.tokens[place] == meter:
         return heard
     own, wanted = element_of(heard.tokens[place]), element_of(meter)
     assert isinstance(own, TimeSignature) and isinstance(wanted, TimeSignature)
-    tokens = [*heard.tokens[:place], meter, *heard.tokens[place + 1 :]]
+    tokens = (*heard.tokens[:place], meter, *heard.tokens[place + 1 :])
+    heard = Heard(tokens, heard.confidences, heard.spans, heard.tempo)
     if own.quarters == wanted.quarters:
-        return Heard(tuple(tokens), heard.confidences, heard.spans, heard.tempo)
-    upbeat = _upbeat(heard.tokens, own.quarters) if first else Fraction(0)
-    music = [(token, at + place + 1) for token, at in rebar(tokens[place + 1 :], wanted.quarters, upbeat)]
-    new = [*((token, at) for at, token in enumerate(tokens[: place + 1])), *music]
-    return Heard(
-        tuple(token for token, _ in new),
-        tuple(heard.confidences[at] for _, at in new),
-        tuple(heard.spans[at] for _, at in new),
-        heard.tempo,
-    )
-
-
-def _upbeat(tokens: Sequence[str], measure: Fraction) -> Fraction:
-    """Quarters before the first bar line if they are less than a measure, else 0."""
-    filled = Fraction(0)
-    for token in tokens:
-        if token == "barline":
-            return filled if filled < measure else Fraction(0)
-        element = element_of(token)
-        filled += element.quarters if isinstance(element, Note | Rest) else 0
-    return Fraction(0)
-
-
-def _signs_at_start(tokens: Sequence[str]) -> int:
-    signs = 0
-    while signs < len(tokens) and isinstance(element_of(tokens[signs]), Clef | KeySignature | TimeSignature):
-        signs += 1
-    return signs
+        return heard
+    return rebarred(heard, place, upbeat(heard, own.quarters) if first else Fraction(0))
