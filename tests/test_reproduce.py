@@ -110,6 +110,17 @@ def test_the_papers_scale_trains_for_a_hundred_epochs(tmp_path: Path) -> None:
     assert config.model["input_height"] == 256 and config.train[0].distorted_probability == 1.0
 
 
+def test_controls_have_the_steps_they_say(tmp_path: Path) -> None:
+    small, here, cells = SCALES["small"], places(tmp_path), all_cells()
+    for name in ("omr-long-100", "a2i-long-100", "a2i-long"):
+        assert recipes(cells[name], small, here, 0)[0].max_steps == small.steps["base"]
+    moved = recipes(cells["i2a-long-1000"], small, here, 0)[0]
+    assert moved.transfer is not None and moved.transfer.freeze == "5:5" and moved.train[0].n == 1000
+    fresh = recipes(cells["i2a-new-50"], small, here, 0)[0]
+    assert fresh.transfer is not None and fresh.transfer.blocks == ("lstm1", "lstm2", "dense")
+    assert fresh.augment.probability == fresh.audio_augment.probability == 1.0
+
+
 def test_front_first_is_two_trainings(tmp_path: Path) -> None:
     first, second = recipes(all_cells()["i2a-front-50"], SCALES["small"], places(tmp_path), 0)
     assert first.transfer is not None and first.transfer.freeze == "3:5"
@@ -183,6 +194,13 @@ def test_findings_follow_from_numbers() -> None:
     assert verdict({0: gain}, "Transfer helps in the audio domain") == ("not measured", "")
     assert verdict({0: loss}, "Catastrophic forgetting: after transfer to the image")[0] == "does not hold"
     assert verdict({0: gain}, "A network of the other domain reads nothing of the audio")[0] == "holds"
+
+
+def test_few_shot_methods_are_compared_where_both_are_measured() -> None:
+    rates = {"a2i-50": {"image": 60.0}, "a2i-75": {"image": 50.0}, "a2i-augt-50": {"image": 55.0}}
+    claim = "Few image staves: augmented transfer beats transfer"
+    assert verdict({0: rates}, claim) == ("holds", "a2i-augt 55.0, a2i 60.0 (true for 1 of 1 seeds)")
+    assert verdict({0: {}}, claim) == ("not measured", "")
 
 
 def test_the_papers_numbers_give_the_papers_findings() -> None:

@@ -10,6 +10,7 @@ DOMAINS = ("image", "audio")
 POLICIES = ("N/A", "5:5", "4:5", "3:5", "2:5")
 SIZES = (50, 75, 100, 250, 500, 1000)
 FEW = (50, 75, 100, 250)
+LONG = (100, 1000)
 BASE = {"image": "omr", "audio": "amt"}
 # Transfer into a domain: its name, and the policy that table 3 uses because it was the best of the paper's table 2.
 TRANSFER = {"image": ("a2i", "N/A"), "audio": ("i2a", "5:5")}
@@ -26,8 +27,7 @@ class Cell:
         policy: which blocks are frozen, of methods that transfer.
         size: staves of the domain's training set; None: all.
         method: "base" and "transfer" are the paper's; "same steps" is a base with the steps of a transfer,
-            "long transfer" a transfer with those of a base; "augment", "front first", "rehearsal" and their likes
-            are few-shot methods; "multitask"; "fusion".
+            "long base" and "long transfer" have those of a base; "multitask"; "fusion"; the rest are few-shot methods.
     """
 
     name: str
@@ -72,14 +72,22 @@ def _transfer(domain: str, policy: str, size: int | None = None) -> Cell:
     return Cell(name, "2" if size is None else "3", domain, "transfer", (source,), policy, size)
 
 
-# Few-shot methods: their short names. Those of CONTROLS start from nothing.
-FEW_SHOT = {"augment": "aug", "augmented transfer": "augt", "front first": "front", "rehearsal": "reh"}
-CONTROLS = ("augment",)
+# What is added to table 3: short names, and the sizes measured. Those of CONTROLS start from nothing.
+FEW_SHOT = {
+    "augment": ("aug", FEW),
+    "augmented transfer": ("augt", FEW),
+    "front first": ("front", FEW),
+    "new front": ("new", FEW),
+    "rehearsal": ("reh", FEW),
+    "long base": ("long", LONG),
+    "long transfer": ("long", LONG),
+}
+CONTROLS = ("augment", "long base")
 
 
 def few_shot_name(method: str, domain: str) -> str:
     """What the cells of a few-shot method are called, without their size."""
-    return f"{BASE[domain] if method in CONTROLS else TRANSFER[domain][0]}-{FEW_SHOT[method]}"
+    return f"{BASE[domain] if method in CONTROLS else TRANSFER[domain][0]}-{FEW_SHOT[method][0]}"
 
 
 def _beyond() -> list[Cell]:
@@ -92,9 +100,10 @@ def _beyond() -> list[Cell]:
     cells += [Cell("fusion", "beyond", "both", "fusion", needs=tuple(BASE.values()))]
     for domain in DOMAINS:
         source = BASE["audio" if domain == "image" else "image"]
-        for method in FEW_SHOT:
+        for method, (_, sizes) in FEW_SHOT.items():
             needs, name = () if method in CONTROLS else (source,), few_shot_name(method, domain)
-            cells += [Cell(f"{name}-{size}", "beyond", domain, method, needs, size=size) for size in FEW]
+            policy = "N/A" if method in CONTROLS else TRANSFER[domain][1]
+            cells += [Cell(f"{name}-{size}", "beyond", domain, method, needs, policy, size) for size in sizes]
     return cells
 
 

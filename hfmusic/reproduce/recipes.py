@@ -10,7 +10,7 @@ from typing import Any
 
 from hfmusic.data.augment import AugmentConfig
 from hfmusic.data.spectrum_augment import SpectrumAugmentConfig
-from hfmusic.reproduce.cells import DOMAINS, TRANSFER, Cell
+from hfmusic.reproduce.cells import DOMAINS, Cell
 from hfmusic.reproduce.staves import Chosen, Curation, Folders, column, list_file
 from hfmusic.training.config import (
     OptimizerConfig,
@@ -24,6 +24,7 @@ from hfmusic.training.config import (
 HERE = Path(__file__).parent
 # What stays true of a staff, and of a sound, when little of the target domain is there.
 PICTURES = AugmentConfig(vertical_shift=1, vertical_scale=0.03)
+SHARED = ("lstm1", "lstm2", "dense")
 SOUNDS = SpectrumAugmentConfig(stretch=0.04)
 
 
@@ -54,9 +55,9 @@ class Scale:
         """Optimizer steps of a cell, with `staves` in its training set (of a domain)."""
         if not self.steps:
             return self.epochs * -(-staves // batch_size)
-        if cell.size is not None:
-            return self.steps["few"]
-        return self.steps["base" if cell.method in ("base", "long transfer", "multitask") else "transfer"]
+        if cell.method.startswith("long") or (cell.size is None and cell.method in ("base", "multitask")):
+            return self.steps["base"]
+        return self.steps["transfer" if cell.size is None else "few"]
 
 
 SCALES = {
@@ -159,8 +160,13 @@ def _augment(config: TrainingConfig, *_: Any) -> list[TrainingConfig]:
 
 
 def _augmented_transfer(config: TrainingConfig, cell: Cell, scale: Scale, places: Places) -> list[TrainingConfig]:
-    transferred = _transfer(config, replace(cell, policy=TRANSFER[cell.domain][1]), scale, places)
-    return _augment(transferred[0])
+    return _augment(_transfer(config, cell, scale, places)[0])
+
+
+def _new_front(config: TrainingConfig, cell: Cell, _: Scale, places: Places) -> list[TrainingConfig]:
+    """Fresh convolutions before the source's LSTMs and output layer, none of them frozen."""
+    config = replace(config, transfer=TransferConfig(str(places.model(cell.needs[0], config.seed)), SHARED))
+    return _augment(config)
 
 
 def _front_first(config: TrainingConfig, cell: Cell, scale: Scale, places: Places) -> list[TrainingConfig]:
@@ -202,9 +208,11 @@ _METHODS: dict[str, Callable[[TrainingConfig, Cell, Scale, Places], list[Trainin
     "same steps": _base,
     "transfer": _transfer,
     "long transfer": _transfer,
+    "long base": _base,
     "augment": _augment,
     "augmented transfer": _augmented_transfer,
     "front first": _front_first,
+    "new front": _new_front,
     "rehearsal": _rehearsal,
 }
 
