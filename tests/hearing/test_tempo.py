@@ -41,7 +41,7 @@ def test_what_convinces() -> None:
     spans = ((0.0, 0.1),) * 9
     full = ["timeSignature-2/4", *["note-C4_quarter", "note-D4_quarter", "barline"] * 3][:9]
     good = Heard(tuple(full), (0.9,) * 9, spans, 120.0)
-    assert convincing(good, onsets) > 0.8
+    assert 0.7 < convincing(good, onsets) <= 1
     unsure = Heard(good.tokens, (0.4,) * 9, spans, 120.0)
     late = Heard(good.tokens, good.confidences, spans, 60.0)
     crooked = Heard(tuple(token.replace("/4", "/8") for token in full), good.confidences, spans, 120.0)
