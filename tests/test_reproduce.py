@@ -175,6 +175,8 @@ def test_the_report_of_given_numbers(tmp_path: Path) -> None:
     assert (
         json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["cells"].keys() == summary["cells"].keys()
     )
+    again = write_report(tmp_path, scale="small", command="hfmusic reproduce smc2022 --table 2", about={})
+    assert again["commands"] == ["hfmusic reproduce smc2022", "hfmusic reproduce smc2022 --table 2"]
     assert sorted(read_results(tmp_path)) == ["a2i-na", "fusion", "omr", "omr-50"]
 
 

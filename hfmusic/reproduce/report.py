@@ -46,7 +46,7 @@ def write_report(out: Path, *, scale: str, command: str, about: Mapping[str, Any
     summary = {
         "paper": "smc2022",
         "scale": scale,
-        "command": command,
+        "commands": [*(one for one in _earlier_commands(out) if one != command), command],
         "date": datetime.now(UTC).date().isoformat(),
         "version": hfmusic.__version__,
         **about,
@@ -58,6 +58,13 @@ def write_report(out: Path, *, scale: str, command: str, about: Mapping[str, Any
     if results:
         plot(results, out / "results.png")
     return summary
+
+
+def _earlier_commands(out: Path) -> list[str]:
+    """The commands whose cells are in the folder already."""
+    file = out / "results.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return list(before.get("commands", []))
 
 
 def rates_by_seed(results: Results) -> dict[int, dict[str, dict[str, float]]]:
@@ -104,7 +111,8 @@ def markdown(results: Results, findings: Sequence[Finding], summary: Mapping[str
     lines = [
         f"# Paper 000 (SMC 2022), tables 2 and 3, scale {summary['scale']}",
         "",
-        f"`{summary['command']}`, {summary['date']}, hfmusic {summary['version']}, seeds {', '.join(map(str, seeds))}.",
+        f"{', '.join(f'`{command}`' for command in summary['commands'])}; {summary['date']}, "
+        f"hfmusic {summary['version']}, seeds {', '.join(map(str, seeds))}.",
         f"{summary.get('note', '')}",
         f"Staves: {staves.get('train', '?')} to train on, {staves.get('validation', '?')} to choose the best weights "
         f"by, {staves.get('test', '?')} to measure on, the same in both domains. Symbol error rate in percent, greedy "
