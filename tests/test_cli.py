@@ -187,7 +187,7 @@ def test_unknown_model_format_and_method(tmp_path: Path, capsys: pytest.CaptureF
     assert "format must be one of semantic, agnostic" in err
     code, _, err = run("transcribe", GOLDEN, "--method", "magic", "-o", tmp_path, capsys=capsys)
     assert code == 1
-    assert 'method must be "greedy" or "beam"' in err
+    assert "method must be one of greedy, beam, meter, got 'magic'" in err
 
 
 def test_a_model_that_cannot_be_downloaded_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
