@@ -25,7 +25,7 @@ _FLOATS = ctypes.POINTER(ctypes.c_float)
 
 
 @cache
-def library() -> ModuleType:
+def fluidsynth_module() -> ModuleType:
     """pyfluidsynth with FluidSynth's library loaded.
 
     Raises:
@@ -52,7 +52,7 @@ def library() -> ModuleType:
 
 def library_version() -> str:
     """Version of FluidSynth's library: another one may give other samples."""
-    text = library()._fl.fluid_version_str
+    text = fluidsynth_module()._fl.fluid_version_str
     text.restype = ctypes.c_char_p
     return str(text().decode())
 
@@ -91,7 +91,7 @@ class FluidSynth:
     def __init__(
         self, font: Path, program: int | None, *, sampling_rate: int, gain: float, reverb: bool, chorus: bool
     ) -> None:
-        self._f = library()
+        self._f = fluidsynth_module()
         self._settings = self._f.new_fluid_settings()
         self._synth: int | None = None
         self._font: int | None = None

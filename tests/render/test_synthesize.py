@@ -306,9 +306,9 @@ class TestRefused:
 class TestMissingLibrary:
     @pytest.fixture(autouse=True)
     def _forget(self):
-        fluid.library.cache_clear()
+        fluid.fluidsynth_module.cache_clear()
         yield
-        fluid.library.cache_clear()
+        fluid.fluidsynth_module.cache_clear()
 
     @pytest.mark.parametrize(
         ("system", "command"),
@@ -342,7 +342,7 @@ class TestMissingLibrary:
 
         monkeypatch.setattr(builtins, "__import__", absent)
         with pytest.raises(ValueError, match="which is not here: pip install pyfluidsynth"):
-            fluid.library()
+            fluid.fluidsynth_module()
 
 
 class TestFonts:
