@@ -30,6 +30,8 @@ class CRNNConfig(PreTrainedConfig):
             (mean of the batch: the paper's Keras) or "sum".
         modalities: what the network takes: ["image"], ["audio"], or both. Each has convolutions and a projection of its
             own; LSTMs and output layer are shared. All take `input_height` rows.
+        clock_periods: periods, in frames of the output, of a clock that the audio front adds to its projection: sines
+            and cosines that begin with the sound. Music of one known tempo keeps time by it. None in the paper.
         mask_padding: padded columns are held at zero and kept from the LSTMs, so that a staff reads the same alone
             and in a batch. False is the paper's behaviour: padding is read as paper.
     """
@@ -54,6 +56,7 @@ class CRNNConfig(PreTrainedConfig):
     ctc_loss_reduction: str = "mean"
     mask_padding: bool = True
     modalities: list[str] = field(default_factory=lambda: ["image"])
+    clock_periods: list[float] = field(default_factory=list)
 
     def __post_init__(self, **kwargs: Any) -> None:
         if not __name__.startswith("transformers_modules"):
@@ -88,6 +91,11 @@ class CRNNConfig(PreTrainedConfig):
         known = sorted(set(self.modalities) & {"image", "audio"})
         if not known or len(known) != len(self.modalities):
             raise ValueError(f'modalities must be "image", "audio" or both, got {self.modalities}')
+        if self.clock_periods and (min(self.clock_periods) <= 0 or self.projection_size is None):
+            raise ValueError(
+                f"clock_periods must be positive and need a projection_size, got {self.clock_periods} "
+                f"and {self.projection_size}"
+            )
         if self.num_recurrent_layers < 1 or self.column_height < 1:
             raise ValueError(
                 f"at least one LSTM layer and one row after the pools are needed, got {self.num_recurrent_layers} "

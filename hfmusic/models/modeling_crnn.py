@@ -142,7 +142,9 @@ class CRNNPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, Clock):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
             init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 init.zeros_(module.bias)
@@ -162,10 +164,24 @@ class CRNNPreTrainedModel(PreTrainedModel):
         return self.config.output_length(attention_mask.long().sum(dim=1))
 
 
+class Clock(nn.Linear):
+    """What sines and cosines of some periods, in frames, add to every frame: T -> (T, features). Silent at first."""
+
+    def __init__(self, periods: list[float], features: int) -> None:
+        super().__init__(2 * len(periods), features, bias=False)
+        self.periods = periods
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """`frames` (T,): their numbers."""
+        turns = torch.stack([frames / period for period in self.periods], dim=-1)
+        angles = 2 * torch.pi * (turns - turns.floor())
+        return super().forward(torch.cat([angles.sin(), angles.cos()], dim=-1).to(self.weight.dtype))
+
+
 class CRNNFront(nn.Module):
     """One modality's convolutions and projection: (B, 1, H, W) -> (B, T, features of a frame)."""
 
-    def __init__(self, config: CRNNConfig) -> None:
+    def __init__(self, config: CRNNConfig, modality: str) -> None:
         super().__init__()
         self.config = config
         ins = [1, *config.conv_channels[:-1]]
@@ -173,6 +189,8 @@ class CRNNFront(nn.Module):
         self.blocks = nn.ModuleList([CRNNBlock(*shape, config) for shape in shapes])
         size = config.column_height * config.conv_channels[-1]
         self.projection = None if config.projection_size is None else nn.Linear(size, config.projection_size)
+        keeps_time = modality == "audio" and config.projection_size is not None and len(config.clock_periods) > 0
+        self.clock = Clock(config.clock_periods, config.projection_size) if keeps_time else None  # type: ignore[arg-type]
 
     def forward(self, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """`columns` (B,): real columns of each item."""
@@ -186,7 +204,10 @@ class CRNNFront(nn.Module):
                 hidden = hidden * _mask(columns, hidden)
         hidden = hidden.permute(0, 3, 2, 1).flatten(2)  # (B, T, rows * channels), as Keras flattens
         if self.projection is not None:
-            hidden = functional.leaky_relu(self.projection(hidden), self.config.leaky_relu_slope)
+            hidden = self.projection(hidden)
+            if self.clock is not None:
+                hidden = hidden + self.clock(torch.arange(hidden.shape[1], device=hidden.device, dtype=torch.float32))
+            hidden = functional.leaky_relu(hidden, self.config.leaky_relu_slope)
         return hidden
 
 
@@ -198,7 +219,7 @@ class CRNNModel(CRNNPreTrainedModel):
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)
-        self.fronts = nn.ModuleDict({modality: CRNNFront(config) for modality in config.modalities})
+        self.fronts = nn.ModuleDict({modality: CRNNFront(config, modality) for modality in config.modalities})
         size = config.projection_size or config.column_height * config.conv_channels[-1]
         sizes = [size] + [2 * config.hidden_size] * (config.num_recurrent_layers - 1)
         self.recurrent = nn.ModuleList([BidirectionalLSTM(size, config.hidden_size) for size in sizes])

@@ -159,3 +159,30 @@ def test_it_hears_the_same_without_hfmusic(tmp_path: Path) -> None:
         expected = model(**inputs)
     assert torch.allclose(torch.tensor(logits), expected.logits, atol=1e-5)
     assert tokens == processor.decode(expected, inputs)[0].tokens and kind == "CTCAudioProcessor"
+
+
+def test_a_clock_is_silent_until_it_is_learned_and_only_for_sound() -> None:
+    torch.manual_seed(0)
+    plain, _ = network("image", "audio")
+    torch.manual_seed(0)
+    config = CRNNConfig(**{**plain.config.to_dict(), "clock_periods": [4.0, 10.5]})
+    timed = CRNNForCTC(config).eval()
+    timed.load_state_dict(plain.state_dict(), strict=False)
+    clock = timed.crnn.fronts["audio"].clock
+    assert timed.crnn.fronts["image"].clock is None and clock.weight.shape == (16, 4)
+    features = torch.rand(1, 1, 96, 80)
+    for modality in ("image", "audio"):
+        with torch.inference_mode():
+            assert torch.equal(plain(features, modality=modality).logits, timed(features, modality=modality).logits)
+    torch.nn.init.normal_(clock.weight)
+    with torch.inference_mode():
+        assert not torch.allclose(plain(features, modality="audio").logits, timed(features, modality="audio").logits)
+        ticks = clock(torch.arange(9, dtype=torch.float32)) - clock(torch.arange(9, dtype=torch.float32) + 84)
+    assert ticks.abs().max() < 1e-4  # 84 frames are whole turns of both
+
+
+def test_a_clock_needs_a_projection_and_positive_periods() -> None:
+    with pytest.raises(ValueError, match="clock_periods must be positive and need a projection_size, got"):
+        CRNNConfig(clock_periods=[4.0])
+    with pytest.raises(ValueError, match="clock_periods must be positive"):
+        CRNNConfig(clock_periods=[0.0], projection_size=8)
