@@ -58,8 +58,11 @@ class Ear:
     def onsets(self, sound: np.ndarray) -> Onsets:
         return find_onsets(self.extractor.features(sound), self.extractor.top_db)
 
-    def read(self, sound: np.ndarray, tempo: float) -> Heard:
-        """What the model reads if the music goes at `tempo` quarters a minute: it is stretched to what it knows."""
+    def read(self, sound: np.ndarray, tempo: float, method: str | None = None) -> Heard:
+        """What the model reads if the music goes at `tempo` quarters a minute: it is stretched to what it knows.
+
+        `method`: another than this ear's.
+        """
         import torch
 
         features = self.extractor.features(sound, stretch=tempo / TRAINED_TEMPO)
@@ -67,5 +70,5 @@ class Ear:
         tensors = {name: torch.from_numpy(inputs[name]) for name in ("input_features", "attention_mask")}
         with torch.inference_mode():
             outputs = self._model(**tensors, modality="audio")
-        result = self._processor.decode(outputs, inputs, method=self._method)[0]
+        result = self._processor.decode(outputs, inputs, method=method or self._method)[0]
         return Heard(tuple(result.tokens), tuple(result.confidences), tuple(result.spans), tempo)

@@ -14,6 +14,7 @@ from hfmusic.hearing.windows import LONGEST_WHOLE, WINDOW_SECONDS, joined, read_
 from hfmusic.models.audio_reading import Sound
 
 _TEMPO_SECONDS = 16.0  # of music from which the tempo is told
+_UNSURE = 0.35  # mean confidence of what noise is taken for
 _SHORTEST = 0.05  # seconds of sound that can hold a note
 
 
@@ -40,10 +41,7 @@ def listen(
     follow = tempo is None
     if tempo is None:
         excerpt = (music[0], min(music[1], music[0] + _TEMPO_SECONDS))
-        heard = choose_tempo(sound.window(*excerpt), ear, judge)
-        tempo = heard.tempo
-        if excerpt == music:
-            return _with_notes(heard.shifted(music[0]), sound)
+        tempo = choose_tempo(sound.window(*excerpt), ear, judge)
     if music[1] - music[0] <= LONGEST_WHOLE * WINDOW_SECONDS * 120.0 / tempo:
         return _with_notes(ear.read(sound.window(*music), tempo).shifted(music[0]), sound)
     return _with_notes(_listen_long(sound, ear, tempo, levels, follow), sound)
@@ -62,4 +60,6 @@ def _listen_long(sound: Sound, ear: Ear, tempo: float, levels: Loudness, follow:
 def _with_notes(heard: Heard, sound: Sound) -> Heard:
     if not any(token.startswith("note-") for token in heard.tokens):
         raise ValueError(f"no music in {sound.name}: no note was heard")
+    if heard.confidence < _UNSURE:
+        raise ValueError(f"no music in {sound.name}: what was heard is only {100 * heard.confidence:.0f} % sure")
     return heard

@@ -12,6 +12,8 @@ _STEP_SECONDS = 0.05
 SILENT = 1e-4  # a recording whose peak stays below is silent
 _DIGITAL = 2e-5  # quieter than any microphone: silence that was written on purpose
 _BELOW_DECIBELS = 45.0  # of the loudest step: where music has ended, or not begun
+_AT_LEAST_DECIBELS = 32.0  # of the loudest step: what is louder is never taken for noise
+_QUIETEST, _ABOVE_NOISE = 0.05, 3.0  # share of the steps that are noise, if there is any, and what stands out of it
 _PAUSE_SECONDS = 3.0  # silence that parts a long recording
 _BEFORE, _AFTER = 0.1, 0.6  # seconds kept around what sounds
 _LONGEST_REST = 5.0  # a written rest at either end, in seconds
@@ -29,8 +31,11 @@ class Loudness:
 
     @property
     def threshold(self) -> float:
-        """Below it a step is silent."""
-        return max(SILENT / 4, float(self.levels.max(initial=0.0)) * 10 ** (-_BELOW_DECIBELS / 20))
+        """Below it a step is silent: it is far softer than the loudest, or hardly louder than the quietest."""
+        loudest = float(self.levels.max(initial=0.0))
+        quietest = float(np.quantile(self.levels, _QUIETEST)) if len(self.levels) else 0.0
+        noise = min(_ABOVE_NOISE * quietest, loudest * 10 ** (-_AT_LEAST_DECIBELS / 20))
+        return max(SILENT / 4, loudest * 10 ** (-_BELOW_DECIBELS / 20), noise)
 
     def at(self, seconds: float) -> float:
         """The level at a moment."""

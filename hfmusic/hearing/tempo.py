@@ -8,7 +8,7 @@ import numpy as np
 
 from hfmusic.hearing.ear import TRAINED_TEMPO, Ear, Heard
 from hfmusic.hearing.onsets import Onsets
-from hfmusic.hearing.timing import fit_onsets, full_measures, read_notes
+from hfmusic.hearing.timing import fit_onsets, read_notes
 
 SLOWEST, FASTEST = 40.0, 240.0  # quarters a minute
 _RELATED = (1.0, 2.0, 0.5, 1.5, 2 / 3, 3.0, 1 / 3, 4 / 3, 0.75)  # what a pulse may be of a quarter note
@@ -65,34 +65,33 @@ def _usual(tempo: float) -> float:
 def convincing(heard: Heard, onsets: Onsets) -> float:
     """How much a reading speaks for its tempo, 0..1.
 
-    Its confidence; notes on onsets; measures that are full; plain figures (no dots, no ties); a usual tempo; and notes
-    of usual length, between an eighth and a quarter. The exponents were fitted to melodies of the validation split,
-    played at 70 to 160 quarters a minute by instruments that the model had not heard.
+    Its confidence; notes on onsets; plain figures (no dots, no ties); a usual tempo; and notes of usual length, between
+    an eighth and a quarter. The exponents were fitted to melodies of the validation split, played at 70 to 160 quarters
+    a minute by instruments that the model had not heard. (Measures that are full did not help.)
     """
     notes = read_notes(heard.tokens)
     if len(notes.tokens) < 2:
         return 0.0
-    full = full_measures(heard.tokens)
     share = fit_onsets(notes.quarters, onsets.times, heard.tempo).share
     figures = [token for token in heard.tokens if token.startswith(("note-", "rest-"))]
     dotted = sum("." in token for token in figures) + heard.tokens.count("tie")
-    length = float(np.log2(np.median(np.diff(notes.quarters))))
-    fits = heard.confidence**2 * (0.1 + share) / 1.1 * ((0.3 + (0.5 if full is None else full)) / 1.3) ** 0.3
     plain = (0.3 + max(0.0, 1 - dotted / len(figures))) / 1.3
-    return fits * plain**0.6 * _usual(heard.tempo) ** 0.6 * float(np.exp(-0.1 * (length + 0.5) ** 2))
+    length = float(np.log2(np.median(np.diff(notes.quarters))))
+    fits = heard.confidence**3 * ((0.1 + share) / 1.1) ** 0.5
+    return fits * plain**0.3 * _usual(heard.tempo) ** 0.6 * float(np.exp(-0.1 * (length + 0.5) ** 2))
 
 
-def choose_tempo(sound: np.ndarray, ear: Ear, judge: Callable[[Heard, Onsets], float] = convincing) -> Heard:
-    """The most convincing reading of a sound, at its tempo.
+def choose_tempo(sound: np.ndarray, ear: Ear, judge: Callable[[Heard, Onsets], float] = convincing) -> float:
+    """Quarters a minute at which the greedy reading of a sound is the most convincing.
 
     The best candidate is read once more at the tempo that its notes turn out to have, which counts if it convinces
     more.
     """
     onsets = ear.onsets(sound)
-    readings = [ear.read(sound, tempo) for tempo in tempo_candidates(onsets)]
+    readings = [ear.read(sound, tempo, "greedy") for tempo in tempo_candidates(onsets)]
     best = max(readings, key=lambda heard: judge(heard, onsets))
     refined = fit_onsets(read_notes(best.tokens).quarters, onsets.times, best.tempo).tempo
     if abs(refined / best.tempo - 1) > 0.005 and SLOWEST <= refined <= FASTEST:
-        again = ear.read(sound, refined)
+        again = ear.read(sound, refined, "greedy")
         best = max(best, again, key=lambda heard: judge(heard, onsets))
-    return best
+    return best.tempo

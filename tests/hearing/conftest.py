@@ -47,7 +47,7 @@ class ToneEar(Ear):
     def extractor(self) -> MusicFeatureExtractor:
         return self._extractor
 
-    def read(self, sound: np.ndarray, tempo: float) -> Heard:
+    def read(self, sound: np.ndarray, tempo: float, method: str | None = None) -> Heard:
         self.reads += 1
         notes = segments(sound)
         if not notes:

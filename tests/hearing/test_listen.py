@@ -77,7 +77,7 @@ def test_half_an_hour_needs_little_memory(ear: ToneEar, tmp_path: Path, monkeypa
         for _ in range(1800 // 16 + 1):
             file.write(part)
     empty = Heard(("clef-G2", "note-C4_whole", "barline"), (0.9,) * 3, ((0.0, 0.1), (0.1, 1.9), (1.9, 2.0)), 120.0)
-    monkeypatch.setattr(ear, "read", lambda sound, tempo: empty)
+    monkeypatch.setattr(ear, "read", lambda sound, tempo, method=None: empty)
     tracemalloc.start()
     with Sound(path) as sound:
         assert sound.seconds > 1800
@@ -93,6 +93,14 @@ def test_silence_and_no_notes(ear: ToneEar) -> None:
         listen(Sound(np.zeros(RATE, np.float32), name="hum"), ear)
     with pytest.raises(ValueError, match="no music in click: no note was heard"):
         listen(Sound(np.eye(1, RATE, 500, dtype=np.float32)[0], name="click"), ear)
+
+
+def test_what_noise_is_taken_for(ear: ToneEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    guess = Heard(("note-C4_quarter",), (0.2,), ((0.0, 1.0),), 120.0)
+    monkeypatch.setattr(ear, "read", lambda sound, tempo, method=None: guess)
+    noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    with pytest.raises(ValueError, match="no music in hiss: what was heard is only 20 % sure"):
+        listen(Sound(noise, name="hiss"), ear)
 
 
 @pytest.mark.parametrize("tempo", [0.0, -3.0, 1000.0, float("nan")])

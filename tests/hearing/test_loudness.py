@@ -38,6 +38,13 @@ def test_noise_before_the_first_note_goes() -> None:
     assert end == pytest.approx(5.6, abs=0.06)
 
 
+def test_louder_noise_goes_too() -> None:
+    start, end = levels((2, 0), (3, 0.5), (2, 0), noise=5e-3).music() or (0, 0)  # 40 dB below
+    assert (start, end) == (pytest.approx(1.9, abs=0.06), pytest.approx(5.6, abs=0.06))
+    # a soft end is no noise
+    assert (levels((5, 0.5), (3, 0.05)).music() or (0, 0))[1] == 8
+
+
 def test_perfect_silence_is_a_rest_if_it_is_short() -> None:
     assert levels((2, 0), (3, 0.5), (1, 0)).music() == (0, pytest.approx(6, abs=1e-3))
     start, end = levels((8, 0), (3, 0.5), (9, 0)).music() or (0, 0)
