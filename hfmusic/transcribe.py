@@ -195,7 +195,9 @@ def transcribe_pair(
 
     Args:
         files: one picture and one recording, in any order.
-        model, method, tempo: as for `transcribe`; a model that takes both kinds reads both.
+        model, tempo: as for `transcribe`; a model that takes both kinds reads both.
+        method: as for `transcribe`; None: "greedy", whose confidences are what was seen and heard. "meter" infers bar
+            lines, which the picture shows.
         config: how the readings are fused, `hfmusic.symbolic.fusion.EYE_AND_EAR` by default.
 
     Raises:
@@ -210,6 +212,7 @@ def transcribe_pair(
     if sorted(kinds) != ["audio", "image"]:
         given = " and ".join(f"a {WORDS[kind]}" for kind in kinds)
         raise ValueError(f"one picture and one recording are needed to fuse, got {given or 'nothing'}")
+    method = method or "greedy"
     models = Models(model, kinds)
     seen = _see(files[kinds.index("image")], models.of("image"), method)
     if {models.of(kind).processor.encoding for kind in kinds} != {"semantic"}:

@@ -13,12 +13,15 @@ import soundfile as sf
 import torch
 
 import hfmusic.hearing.ear
-from hfmusic.hub import Loaded
+from hfmusic.hub import Loaded, load
 from hfmusic.inputs import Models, expand, kind_of
+from hfmusic.metrics.sequence import edit_distance
 from hfmusic.models.configuration_crnn import CRNNConfig
 from hfmusic.models.modeling_crnn import CRNNForCTC
 from hfmusic.models.processing_ctc import make_processor
-from hfmusic.symbolic.semantic import split_tokens
+from hfmusic.render.synthesize import Synthesizer, shipped_font
+from hfmusic.symbolic.midi import write_midi
+from hfmusic.symbolic.semantic import read_semantic, split_tokens
 from hfmusic.symbolic.vocabulary import load_vocabulary
 from hfmusic.transcribe import transcribe, transcribe_files, transcribe_pair
 
@@ -294,3 +297,30 @@ def test_kinds_and_folders(tmp_path: Path, tune: Path) -> None:
 def test_an_unknown_format_is_told_before_anything_is_read(tune: Path) -> None:
     with pytest.raises(ValueError, match="format must be one of semantic"):
         next(transcribe_files([tune], formats=["docx"]))
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Loaded:
+    return load("crnn-amt")
+
+
+@pytest.mark.parametrize("tempo", [92, 120])
+def test_the_shipped_model_hears_a_piano(shipped: Loaded, tempo: int) -> None:
+    with Synthesizer(shipped_font()) as synthesizer:
+        sound = synthesizer.play(write_midi(read_semantic(TUNE), tempo))
+    found = transcribe(sound, shipped)
+    assert found.tempo == pytest.approx(tempo, rel=0.04)
+    heard = [note.pitch.midi for note in found.score.notes]
+    played = [note.pitch.midi for note in read_semantic(TUNE).notes]
+    assert edit_distance(played, heard) <= 2
+    assert found.spans[-1] is not None
+    assert found.spans[-1][1] <= len(sound) / RATE + 0.1
+
+
+def test_the_shipped_models_fuse(shipped: Loaded, tmp_path: Path) -> None:
+    with Synthesizer(shipped_font()) as synthesizer:
+        sound = synthesizer.play(write_midi(read_semantic(REFERENCE), 104))
+    (tmp_path / "sound.flac").write_bytes(encoded(sound, format="FLAC"))
+    fused = transcribe_pair([tmp_path / "sound.flac", GOLDEN])
+    assert edit_distance(REFERENCE, fused.tokens) <= 1
+    assert fused.tempo == pytest.approx(104, rel=0.04)
