@@ -28,8 +28,9 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from hfmusic.metrics.sequence import edit_breakdown, edit_distance
+from hfmusic.symbolic.midi import sounding_notes
 from hfmusic.symbolic.score import Note, Rest, TimeSignature
-from hfmusic.symbolic.semantic import element_of
+from hfmusic.symbolic.semantic import element_of, read_semantic
 
 _LENGTH = re.compile(r"((?:note-\d+|rest-)_)(\d+(?:/\d+)?)")  # as `_plain` writes them
 CAUSES = ("clef", "key signature", "spelling", "grace note", "incomplete measure", "notation", "audible")
@@ -70,6 +71,32 @@ def heard_breakdown(references: Sequence[Sequence[str]], predictions: Sequence[S
         "unavoidable_percent": sum(share for cause, share in percent.items() if cause != "audible"),
         "audible_kinds": {kind: kinds.edits(kind) for kind in kinds.symbols if kinds.edits(kind)},
     }
+
+
+def sounding_error_rate(references: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> float:
+    """Percent of wrong, missing and invented notes, each a sounding pitch and a length in quarters, tied ones joined.
+
+    Micro-averaged like the symbol error rate, over the notes of semantic token sequences: what a listener to both would
+    miss, apart from rests. Ties that join nothing are passed over.
+
+    Raises:
+        ValueError: different counts, no note in the references, or tokens that are not semantic.
+
+    >>> sounding_error_rate([["note-C4_half", "tie", "barline", "note-C4_half"]], [["clef-F4", "note-C4_whole"]])
+    0.0
+    """
+    if len(references) != len(predictions):
+        raise ValueError(f"as many predictions as references are needed, got {len(predictions)} and {len(references)}")
+    sounding = [[_sounding_notes(tokens) for tokens in side] for side in (references, predictions)]
+    notes = sum(map(len, sounding[0]))
+    if notes == 0:
+        raise ValueError(f"the error rate of notes needs reference notes, got {len(references)} references with none")
+    return 100.0 * sum(map(edit_distance, *sounding)) / notes
+
+
+def _sounding_notes(tokens: Sequence[str]) -> list[str]:
+    events = sounding_notes(read_semantic(list(tokens), repair=True))
+    return [f"{pitch} for {offset - onset}" for onset, offset, pitch in events]
 
 
 Pair = tuple[list[str], list[str]]

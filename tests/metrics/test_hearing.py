@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hfmusic.metrics.hearing import CAUSES, heard_breakdown
+from hfmusic.metrics.hearing import CAUSES, heard_breakdown, sounding_error_rate
 from hfmusic.metrics.sequence import edit_distance, symbol_error_rate
 from hfmusic.symbolic.vocabulary import load_vocabulary
 
@@ -118,3 +118,29 @@ def test_shares_add_up_to_all_edits() -> None:
 def test_counts_must_agree() -> None:
     with pytest.raises(ValueError, match="as many predictions as references are needed, got 2 and 1"):
         heard_breakdown([["a"]], [["a"], ["b"]])
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction", "rate"),
+    [
+        ("note-C4_half tie barline note-C4_half", "clef-C1 timeSignature-2/4 note-C4_whole barline tie", 0.0),
+        ("note-D#4_half_fermata gracenote-C4_eighth", "note-Eb4_half rest-half", 0.0),
+        ("note-C4_half note-D4_half", "note-C4_half note-D5_half", 50.0),
+        ("note-C4_half note-D4_half", "note-C4_half note-D4_half tie note-D4_eighth", 50.0),
+        ("note-C4_half", "", 100.0),
+        ("note-C4_half", "note-C4_half note-C4_half note-C4_half", 200.0),
+    ],
+)
+def test_notes_that_sound(reference: str, prediction: str, rate: float) -> None:
+    assert sounding_error_rate([reference.split()], [prediction.split()]) == rate
+
+
+def test_notes_are_counted_over_all_staves() -> None:
+    long = "note-C4_half note-D4_half note-E4_half".split()
+    assert sounding_error_rate([long, ["note-C4_half"]], [long, ["note-D4_half"]]) == 25.0
+    with pytest.raises(ValueError, match="needs reference notes, got 1 references with none"):
+        sounding_error_rate([["rest-half"]], [["note-C4_half"]])
+    with pytest.raises(ValueError, match="as many predictions as references"):
+        sounding_error_rate([[]], [])
+    with pytest.raises(ValueError, match="is not PrIMuS semantic"):
+        sounding_error_rate([["note-C4_half"]], [["hello"]])
