@@ -20,9 +20,11 @@ def register() -> None:
     from transformers.pipelines import PIPELINE_REGISTRY
 
     from .configuration_crnn import CRNNConfig
+    from .configuration_r2crnn import R2CRNNConfig
     from .feature_extraction_music import MusicFeatureExtractor
     from .image_processing_staff import StaffImageProcessor
     from .modeling_crnn import CRNNForCTC, CRNNModel
+    from .modeling_r2crnn import R2CRNNForCTC, R2CRNNModel
     from .pipeline_amt import TASK as HEARS
     from .pipeline_amt import AutomaticMusicTranscriptionPipeline
     from .pipeline_omr import TASK as READS
@@ -30,13 +32,15 @@ def register() -> None:
     from .processing_ctc import CTCAudioProcessor, CTCImageAudioProcessor, CTCProcessor
     from .tokenization_ctc import CTCTokenizer
 
-    AutoConfig.register("crnn", CRNNConfig, exist_ok=True)
-    AutoModel.register(CRNNConfig, CRNNModel, exist_ok=True)
-    AutoModelForCTC.register(CRNNConfig, CRNNForCTC, exist_ok=True)
-    AutoImageProcessor.register(CRNNConfig, slow_image_processor_class=StaffImageProcessor, exist_ok=True)
-    AutoFeatureExtractor.register(CRNNConfig, MusicFeatureExtractor, exist_ok=True)
-    AutoTokenizer.register(CRNNConfig, slow_tokenizer_class=CTCTokenizer, exist_ok=True)
-    AutoProcessor.register(CRNNConfig, CTCProcessor, exist_ok=True)
+    families = ((CRNNConfig, CRNNModel, CRNNForCTC), (R2CRNNConfig, R2CRNNModel, R2CRNNForCTC))
+    for config, model, reader in families:
+        AutoConfig.register(config.model_type, config, exist_ok=True)
+        AutoModel.register(config, model, exist_ok=True)
+        AutoModelForCTC.register(config, reader, exist_ok=True)
+        AutoImageProcessor.register(config, slow_image_processor_class=StaffImageProcessor, exist_ok=True)
+        AutoFeatureExtractor.register(config, MusicFeatureExtractor, exist_ok=True)
+        AutoTokenizer.register(config, slow_tokenizer_class=CTCTokenizer, exist_ok=True)
+        AutoProcessor.register(config, CTCProcessor, exist_ok=True)
     for kind in (CTCAudioProcessor, CTCImageAudioProcessor):  # folders name theirs; it is looked for among the values
         AutoProcessor.register(kind, kind, exist_ok=True)
     pipelines = {

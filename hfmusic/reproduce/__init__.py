@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hfmusic.reproduce.cells import Cell
     from hfmusic.reproduce.recipes import Places, Scale
 
-PAPERS = ("smc2022",)
+PAPERS = ("smc2022", "r2crnn")
 SCALE_NAMES = ("small", "paper")
 FOLDERS = {
     "small": ("dist/primus-omr", "dist/primus-audio-paper"),
@@ -32,13 +32,15 @@ def reproduce(
     dry_run: bool = False,
     cache_dir: str = "cache/features",
 ) -> dict[str, Any]:
-    """Train and measure the cells of paper 000's tables; resumable cell by cell, and within a cell.
+    """Train and measure the cells of a paper's tables; resumable cell by cell, and within a cell.
 
     Args:
-        tables: "2", "3", and "beyond": the cells that this project adds to both.
+        paper: "smc2022" (paper 000, tables 2 and 3) or "r2crnn" (paper 002, table 1).
+        tables: of smc2022: "2", "3", and "beyond": the cells that this project adds to both.
         scale: "small" (two CPU cores, an hour or so a seed) or "paper" (Camera-PrIMuS, a GPU).
         out: folder for lists of staves, runs, one JSON a cell, and results.json, .md and .png.
-        images, audio: datasets of the same staves, as `hfmusic build primus` and `primus_audio` make them.
+        images, audio: datasets of the same staves, as `hfmusic build primus` and `primus_audio` make them (r2crnn
+            takes only pictures).
         cells: names or patterns (`a2i-*`) of cells to run, after those they need. None: all of the tables.
         dry_run: only list the cells, with estimated minutes.
 
@@ -48,22 +50,40 @@ def reproduce(
     Raises:
         ValueError: an unknown paper, table, scale or cell, or data that is not there.
     """
-    from hfmusic.reproduce.cells import chosen_cells
-
     _check("paper", paper, PAPERS)
     _check("scale", scale, SCALE_NAMES)
-    chosen = chosen_cells(tables, cells)
     if not seeds or min(seeds) < 0:
         raise ValueError(f"seeds must be numbers from 0, at least one, got {list(seeds)}")
+    folder = Path(out or f"runs/{paper}-{scale}")
+    if paper == "r2crnn":
+        return _r2crnn(scale, seeds, folder, str(images or FOLDERS[scale][0]), cells, dry_run, cache_dir)
+    from hfmusic.reproduce.cells import chosen_cells
     from hfmusic.reproduce.recipes import SCALES
 
-    settings = SCALES[scale]
-    folder = Path(out or f"runs/{paper}-{scale}")
+    chosen, settings = chosen_cells(tables, cells), SCALES[scale]
     if dry_run:
         return _plan(chosen, settings, seeds, folder)
     defaults = FOLDERS[scale]
     places = _places(settings, folder, str(images or defaults[0]), str(audio or defaults[1]), cache_dir)
     return _run(chosen, settings, places, seeds, _command(paper, scale, tables, seeds, cells))
+
+
+def _r2crnn(
+    scale: str, seeds: Sequence[int], out: Path, images: str, patterns: Sequence[str], dry_run: bool, cache_dir: str
+) -> dict[str, Any]:
+    from hfmusic.reproduce.r2crnn import base_recipe, cells_called, reproduce_table
+
+    cells = cells_called(patterns)
+    if dry_run:
+        steps, rows = base_recipe(scale).max_steps, []
+        for seed in seeds:
+            for cell in cells:
+                done = (out / f"seed{seed}" / f"{cell.name}.json").is_file()
+                rows.append({"cell": cell.name, "seed": seed, "steps": steps, "minutes": None, "done": done})
+        return {"cells": rows, "minutes": None}
+    command = _command("r2crnn", scale, (), seeds, patterns)
+    options: dict[str, Any] = {"scale": scale, "seeds": seeds, "cache_dir": cache_dir, "command": command}
+    return reproduce_table(out=out, images=images, cells=cells, **options)
 
 
 def _check(what: str, given: str, known: Sequence[str]) -> None:
@@ -127,6 +147,6 @@ def _run(cells: Sequence[Cell], scale: Scale, places: Places, seeds: Sequence[in
 
 
 def _command(paper: str, scale: str, tables: Sequence[str], seeds: Sequence[int], cells: Sequence[str]) -> str:
-    words = ["hfmusic", "reproduce", paper, "--table", ",".join(tables), "--scale", scale]
+    words = ["hfmusic", "reproduce", paper, *(["--table", ",".join(tables)] if tables else []), "--scale", scale]
     words += ["--seeds", ",".join(map(str, seeds))]
     return shlex.join(words + (["--cells", ",".join(cells)] if cells else []))

@@ -9,6 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hfmusic.symbolic.agnostic import write_agnostic
+from hfmusic.symbolic.semantic import read_semantic
+
 _PLACES = "C4 D4 E4 F4 G4 A4 B4 C5 D5 E5 F5 G5".split()
 _SPACE = 10
 _TOP = 40
@@ -64,5 +67,5 @@ def _row(name: str, image: np.ndarray, tokens: list[str]) -> dict[str, object]:
         "image": {"bytes": cv2.imencode(".png", image)[1].tobytes(), "path": None},
         "distorted": {"bytes": cv2.imencode(".jpg", blurred)[1].tobytes(), "path": None},
         "semantic": "\t".join(tokens),
-        "agnostic": "",
+        "agnostic": "\t".join(write_agnostic(read_semantic(tokens))),
     }

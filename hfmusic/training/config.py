@@ -116,8 +116,9 @@ class ScheduleConfig:
 class TrainingConfig:
     """Everything a training depends on. Steps are optimizer steps.
 
-    `processor`, `audio_processor` and `model` are the keyword arguments of the image processor, the feature extractor
-    of sounds and `CRNNConfig`; sizes that follow from the vocabulary are filled in. `augment` is for pictures,
+    `architecture` is the config's `model_type`, "crnn" or "r2crnn". `processor`, `audio_processor` and `model` are the
+    keyword arguments of the image processor, the feature extractor of sounds and the architecture's config; sizes that
+    follow from the vocabulary are filled in. `augment` is for pictures,
     `audio_augment` for spectra of sounds. `ema_decay` 0 turns the averaged weights off.
     """
 
@@ -125,6 +126,7 @@ class TrainingConfig:
     train: tuple[TrainingData, ...]
     validation: tuple[ValidationData, ...] = ()
     vocabulary: str = "semantic"
+    architecture: str = "crnn"
     processor: dict[str, Any] = field(default_factory=dict)
     audio_processor: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
@@ -156,6 +158,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         both = self.initial is not None and self.transfer is not None
         _check(not both, "a recipe starts from initial or from a transfer, not from both", self.initial)
+        _check(self.architecture in ("crnn", "r2crnn"), 'architecture must be "crnn" or "r2crnn"', self.architecture)
         _check(bool(self.train), "a recipe needs at least one dataset under train", list(self.train))
         for name in (
             "batch_size",

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from transformers import AutoModelForCTC
 
 from hfmusic.models.audio_reading import open_sound
 from hfmusic.models.configuration_crnn import CRNNConfig
+from hfmusic.models.configuration_r2crnn import R2CRNNConfig
 from hfmusic.models.feature_extraction_music import MusicFeatureExtractor
 from hfmusic.models.image_processing_staff import StaffImageProcessor
 from hfmusic.models.image_reading import decode_picture
 from hfmusic.models.modeling_crnn import CRNNForCTC
+from hfmusic.models.modeling_r2crnn import R2CRNNForCTC
 from hfmusic.models.processing_ctc import CTCProcessor, make_processor
 from hfmusic.symbolic.vocabulary import load_vocabulary
 from hfmusic.training.checkpoint import read_log
@@ -27,6 +30,10 @@ from hfmusic.training.config import TrainingConfig
 from hfmusic.training.data import TrainingStaves
 from hfmusic.training.head import factorise_head, fold_head
 from hfmusic.training.transfer import TransferReport, copy_from, freeze
+
+ARCHITECTURES: dict[str, tuple[type[CRNNConfig], type[CRNNForCTC]]] = {
+    kind.model_type: (kind, network) for kind, network in ((CRNNConfig, CRNNForCTC), (R2CRNNConfig, R2CRNNForCTC))
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ def build_model(config: TrainingConfig) -> BuiltModel:
                 f"got one of {model.config.vocab_size} in {config.initial}"
             )
     else:
-        model = CRNNForCTC(CRNNConfig(**{"vocab_size": len(tokens), **config.model}))
+        kind, network = ARCHITECTURES[config.architecture]
+        model = network(kind(**{"vocab_size": len(tokens), **config.model}))
     extractors = _extractors(config, model.config)
     report = None
     if config.transfer is not None:
@@ -106,7 +114,7 @@ def build_model(config: TrainingConfig) -> BuiltModel:
 
 def _trained(name: str, option: str) -> Any:
     try:
-        return CRNNForCTC.from_pretrained(name)
+        return AutoModelForCTC.from_pretrained(name)
     except OSError as error:
         raise ValueError(f"{option} must be a model folder or a Hub name, got {name!r}") from error
 

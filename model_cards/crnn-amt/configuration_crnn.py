@@ -32,6 +32,8 @@ class CRNNConfig(PreTrainedConfig):
             own; LSTMs and output layer are shared. All take `input_height` rows.
         clock_periods: periods, in frames of the output, of a clock that the audio front adds to its projection: sines
             and cosines that begin with the sound. Music of one known tempo keeps time by it. None in the paper.
+        fold: this many by this many neighbouring pixels become channels of a picture as much smaller, before the first
+            block. 1, the papers': none.
         mask_padding: padded columns are held at zero and kept from the LSTMs, so that a staff reads the same alone
             and in a batch. False is the paper's behaviour: padding is read as paper.
     """
@@ -55,6 +57,7 @@ class CRNNConfig(PreTrainedConfig):
     pad_token_id: int | None = None
     ctc_loss_reduction: str = "mean"
     mask_padding: bool = True
+    fold: int = 1
     modalities: list[str] = field(default_factory=lambda: ["image"])
     clock_periods: list[float] = field(default_factory=list)
 
@@ -96,6 +99,8 @@ class CRNNConfig(PreTrainedConfig):
                 f"clock_periods must be positive and need a projection_size, got {self.clock_periods} "
                 f"and {self.projection_size}"
             )
+        if self.fold < 1:
+            raise ValueError(f"fold must be at least 1, got {self.fold}")
         if self.num_recurrent_layers < 1 or self.column_height < 1:
             raise ValueError(
                 f"at least one LSTM layer and one row after the pools are needed, got {self.num_recurrent_layers} "
@@ -105,7 +110,7 @@ class CRNNConfig(PreTrainedConfig):
     @property
     def width_stride(self) -> int:
         """Input columns a frame of the output covers. Frame t covers columns [t, t + 1) * width_stride."""
-        stride = 1
+        stride = self.fold
         for _, width in self.pool_sizes:
             stride *= width
         return stride
@@ -113,7 +118,7 @@ class CRNNConfig(PreTrainedConfig):
     @property
     def height_stride(self) -> int:
         """Input rows a row of the last feature map covers."""
-        stride = 1
+        stride = self.fold
         for height, _ in self.pool_sizes:
             stride *= height
         return stride

@@ -7,6 +7,7 @@ turned round within its own length, which is what packing does, but faster on a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,10 @@ class CRNNBlock(nn.Module):
         self.pool_size = (pool[0], pool[1])
         self.slope = config.leaky_relu_slope
 
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
+        """`real` (B, 1, 1, W): 0 in columns that are to be held at zero."""
+        if real is not None:
+            hidden = hidden * real
         if self.same is not None:
             hidden = functional.pad(hidden, self.same)
         hidden = self.norm(self.conv(hidden))
@@ -118,8 +122,10 @@ class CRNNPreTrainedModel(PreTrainedModel):
         from .pipeline_omr import TASK as READS
         from .pipeline_omr import OpticalMusicRecognitionPipeline
 
-        classes = {"AutoModel": CRNNModel, "AutoModelForCTC": CRNNForCTC}
-        self.config.auto_map = {auto: f"modeling_crnn.{kind.__name__}" for auto, kind in classes.items()}
+        code = type(self).__module__.rpartition(".")[2]
+        family = type(self).__name__.removesuffix("Model").removesuffix("ForCTC")
+        auto = {"AutoModel": f"{code}.{family}Model", "AutoModelForCTC": f"{code}.{family}ForCTC"}
+        self.config.auto_map = auto
         known = {
             "image": (READS, f"pipeline_omr.{OpticalMusicRecognitionPipeline.__name__}"),
             "audio": (HEARS, f"pipeline_amt.{AutomaticMusicTranscriptionPipeline.__name__}"),
@@ -181,12 +187,14 @@ class Clock(nn.Linear):
 class CRNNFront(nn.Module):
     """One modality's convolutions and projection: (B, 1, H, W) -> (B, T, features of a frame)."""
 
+    block_class: Callable[..., nn.Module] = CRNNBlock
+
     def __init__(self, config: CRNNConfig, modality: str) -> None:
         super().__init__()
         self.config = config
-        ins = [1, *config.conv_channels[:-1]]
+        ins = [config.fold**2, *config.conv_channels[:-1]]
         shapes = zip(ins, config.conv_channels, config.conv_kernels, config.pool_sizes, strict=True)
-        self.blocks = nn.ModuleList([CRNNBlock(*shape, config) for shape in shapes])
+        self.blocks = nn.ModuleList([self.block_class(*shape, config) for shape in shapes])
         size = config.column_height * config.conv_channels[-1]
         self.projection = None if config.projection_size is None else nn.Linear(size, config.projection_size)
         keeps_time = modality == "audio" and config.projection_size is not None and len(config.clock_periods) > 0
@@ -194,14 +202,15 @@ class CRNNFront(nn.Module):
 
     def forward(self, hidden: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """`columns` (B,): real columns of each item."""
-        masked = self.config.mask_padding
+        masked, fold = self.config.mask_padding, self.config.fold
+        if fold > 1:
+            rows, width = (size - size % fold for size in hidden.shape[-2:])
+            hidden, columns = functional.pixel_unshuffle(hidden[..., :rows, :width], fold), columns // fold
+        for block, (_, pool) in zip(self.blocks, self.config.pool_sizes, strict=True):
+            hidden = block(hidden, _mask(columns, hidden) if masked else None)
+            columns = columns // pool
         if masked:
             hidden = hidden * _mask(columns, hidden)
-        for block, (_, pool) in zip(self.blocks, self.config.pool_sizes, strict=True):
-            hidden = block(hidden)
-            columns = columns // pool
-            if masked:
-                hidden = hidden * _mask(columns, hidden)
         hidden = hidden.permute(0, 3, 2, 1).flatten(2)  # (B, T, rows * channels), as Keras flattens
         if self.projection is not None:
             hidden = self.projection(hidden)
@@ -216,10 +225,11 @@ class CRNNModel(CRNNPreTrainedModel):
 
     _auto_class = "AutoModel"
     _keys_to_ignore_on_load_unexpected = ["ctc_head"]
+    front_class = CRNNFront
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)
-        self.fronts = nn.ModuleDict({modality: CRNNFront(config, modality) for modality in config.modalities})
+        self.fronts = nn.ModuleDict({modality: self.front_class(config, modality) for modality in config.modalities})
         size = config.projection_size or config.column_height * config.conv_channels[-1]
         sizes = [size] + [2 * config.hidden_size] * (config.num_recurrent_layers - 1)
         self.recurrent = nn.ModuleList([BidirectionalLSTM(size, config.hidden_size) for size in sizes])
@@ -272,10 +282,11 @@ class CRNNForCTC(CRNNPreTrainedModel):
     """A CRNN that spells: `logits` (B, T, V+1) over the symbols and, last, the blank."""
 
     _auto_class = "AutoModelForCTC"
+    model_class = CRNNModel
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__(config)
-        self.crnn = CRNNModel(config)
+        self.crnn = self.model_class(config)
         self.ctc_head = nn.Linear(2 * config.hidden_size, config.vocab_size + 1)
         self.post_init()
 

@@ -13,7 +13,9 @@ import torch
 
 import hfmusic.models  # noqa: F401  (registers)
 from hfmusic.models.configuration_crnn import CRNNConfig
+from hfmusic.models.configuration_r2crnn import R2CRNNConfig
 from hfmusic.models.modeling_crnn import CRNNForCTC
+from hfmusic.models.modeling_r2crnn import R2CRNNForCTC
 from hfmusic.models.processing_ctc import make_processor
 from hfmusic.symbolic.vocabulary import load_vocabulary
 
@@ -46,16 +48,24 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+SIZES = {"conv_channels": [4, 4], "pool_sizes": [[4, 4], [4, 2]], "hidden_size": 8, "projection_size": 16}
+
+
+@pytest.fixture(scope="module", params=["CRNN", "R2CRNN"])
+def saved(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, dict]:
     """A model folder and what it reads here."""
     torch.manual_seed(0)
-    sizes = {"conv_channels": [4, 4], "conv_kernels": [[10, 2], [3, 3]], "pool_sizes": [[4, 4], [4, 2]]}
     tokens = load_vocabulary("semantic").tokens
-    config = CRNNConfig(input_height=96, vocab_size=len(tokens), hidden_size=8, projection_size=16, **sizes)
-    model, processor = CRNNForCTC(config).eval(), make_processor(tokens, height=96, mode="staff")
-    for block in model.crnn.fronts["image"].blocks:
-        torch.nn.init.normal_(block.norm.running_mean)
+    sizes = {"input_height": 96, "vocab_size": len(tokens), **SIZES}
+    model: torch.nn.Module
+    if request.param == "CRNN":
+        model = CRNNForCTC(CRNNConfig(conv_kernels=[[10, 2], [3, 3]], **sizes)).eval()
+    else:
+        model = R2CRNNForCTC(R2CRNNConfig(conv_kernels=[[3, 3], [3, 3]], **sizes)).eval()
+    processor = make_processor(tokens, height=96, mode="staff")
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(norm.running_mean)
     processor.fit_language_model([PICTURE.with_suffix(".semantic").read_text(encoding="utf-8")])
     folder = tmp_path_factory.mktemp("saved") / "model"
     model.save_pretrained(folder)
@@ -64,7 +74,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     with torch.inference_mode():
         output = model(**inputs)
     found = {method: processor.decode(output, inputs, method=method)[0].tokens for method in ("greedy", "beam")}
-    return folder, {"logits": output.logits, **found}
+    return folder, {"family": request.param, "logits": output.logits, **found}
 
 
 def stranger(folder: Path, again: Path, home: Path) -> dict:
@@ -82,7 +92,8 @@ def test_reads_the_same_without_hfmusic_and_can_be_passed_on(saved: tuple[Path, 
     folder, expected = saved
     found = stranger(folder, tmp_path / "again", tmp_path / "home")
     assert found["module"].startswith("transformers_modules.")
-    assert found["classes"] == ["CRNNForCTC", "CTCProcessor", "CRNNModel", "OpticalMusicRecognitionPipeline"]
+    classes = [f"{expected['family']}ForCTC", "CTCProcessor", f"{expected['family']}Model"]
+    assert found["classes"] == [*classes, "OpticalMusicRecognitionPipeline"]
     assert torch.allclose(torch.tensor(found["logits"]), expected["logits"], atol=1e-5)
     assert found["tokens"] == found["pipeline"] == expected["greedy"]
     assert found["beam"] == expected["beam"]
