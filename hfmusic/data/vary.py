@@ -38,6 +38,8 @@ _FIFTHS_OF_STEP = {step: index - 1 for index, step in enumerate("FCGDAEB")}
 _FIGURE_NAMES = tuple(FIGURES)
 # How far a varied note may stand from the middle line, in staff places: four ledger lines.
 _FARTHEST = 12
+# Notes that a run of faster ones may stand for.
+_BREAKABLE = ("quarter", "eighth", "sixteenth")
 _Change = Callable[[Score, random.Random], Score]
 
 
@@ -69,6 +71,7 @@ def _varied(score: Score, rng: random.Random) -> Score:
         (0.12, _renamed_meter),
         (0.2, _ornamented),
         (0.15, lambda s, r: rebeamed(s.without("beam"), r)),
+        (0.15, _with_runs),
     ]
     kept = [change for share, change in changes if rng.random() < share]
     for change in kept or [_transposed]:
@@ -240,6 +243,37 @@ def _grace_before(note: Note, before: list[Element], rng: random.Random) -> Note
     figure = rng.choices(("eighth", "sixteenth", "quarter", "thirty_second"), (50, 25, 15, 5))[0]
     inside = note.beam in ("middle", "end")
     return Note(pitch, Duration(figure), grace=True, beam="middle" if inside else None)
+
+
+def _with_runs(score: Score, rng: random.Random) -> Score:
+    """A few plain notes broken into fast scales of the same length: incipits have hardly any 32nds, 64ths or 128ths."""
+    key, places, elements = KeySignature(0), {}, list(score.elements)
+    for index, element in enumerate(elements):
+        if isinstance(element, KeySignature):
+            key = element
+        elif isinstance(element, Note) and element.duration.dots == 0 and element.duration.figure in _BREAKABLE:
+            if not (element.grace or element.tie or element.fermata or element.tuplet):
+                places[index] = key
+    for index in sorted(rng.sample(sorted(places), min(len(places), rng.choice((1, 1, 2, 3)))), reverse=True):
+        note = elements[index]
+        assert isinstance(note, Note)
+        elements[index : index + 1] = _run(note, places[index], rng)
+    return rebeamed(joined(elements).without("beam"), rng)
+
+
+def _run(note: Note, key: KeySignature, rng: random.Random) -> list[Element]:
+    """2, 4 or 8 notes in the time of one, along the scale with turns now and then."""
+    place = _FIGURE_NAMES.index(note.duration.figure)
+    halvings = min(rng.choice((1, 2, 2, 3)), len(_FIGURE_NAMES) - 1 - place)
+    duration, direction = Duration(_FIGURE_NAMES[place + halvings]), rng.choice((1, -1))
+    run: list[Element] = [replace(note, duration=duration)]
+    diatonic = note.pitch.diatonic
+    for _ in range(2**halvings - 1):
+        direction = -direction if rng.random() < 0.2 else direction
+        diatonic += direction
+        pitch = Pitch.from_diatonic(diatonic, key.alter_of(Pitch.from_diatonic(diatonic).step))
+        run.append(Note(pitch, duration))
+    return run
 
 
 def _ties_level(score: Score) -> Score:

@@ -163,3 +163,22 @@ def test_ornaments_put_graces_in_the_key() -> None:
         if note.grace
     }
     assert graces == {"Eb5", "C5", "F5"}
+
+
+def test_runs_keep_the_time_and_the_key() -> None:
+    text = "keySignature-EbM timeSignature-3/4 note-Bb4_quarter note-Ab4_eighth rest-eighth note-G4_quarter barline"
+    score = read_semantic(text)
+    figures = set()
+    for seed in range(100):
+        changed = vary_module._with_runs(score, random.Random(seed))
+        assert sum(note.duration.quarters for note in changed.notes) == 2.5
+        assert {note.pitch.name[:-1] for note in changed.notes} <= {"Bb", "Ab", "G", "F", "Eb", "D", "C"}
+        figures |= {note.duration.figure for note in changed.notes}
+    assert figures == {"quarter", "eighth", "sixteenth", "thirty_second", "sixty_fourth"}
+
+
+def test_notes_that_mean_more_are_not_broken() -> None:
+    score = read_semantic(
+        "note-C4_quarter tie note-C4_half note-D4_quarter. note-E4_quarter_fermata gracenote-F4_eighth"
+    )
+    assert vary_module._with_runs(score, random.Random(0)) == vary_module.rebeamed(score, random.Random(0))
