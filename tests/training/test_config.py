@@ -88,7 +88,7 @@ def test_an_override_must_lead_somewhere(tmp_path: Path, override: str) -> None:
 
 
 def test_no_such_recipe_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match="one of crnn_amt, .*crnn_omr, .*crnn_paper, got 'crnn_best'"):
+    with pytest.raises(ValueError, match="one of crnn_amt, .*crnn_omr, .*crnn_paper, .*r2crnn_paper, got 'crnn_best'"):
         load_recipe("crnn_best")
 
 
@@ -110,11 +110,14 @@ def test_recipes_that_come_along_build_their_models(name: str) -> None:
         shipped = SHIPPED if config.processor else SHIPPED.with_name("crnn-amt")
         config = replace(config, initial=str(shipped))
     if config.transfer is not None:
-        config = replace(config, transfer=replace(config.transfer, source=str(SHIPPED)))
+        of_its_own = config.architecture == "r2crnn" and config.vocabulary == "agnostic"  # from its semantic sister
+        blocks = ("lstm1", "lstm2") if of_its_own else config.transfer.blocks
+        config = replace(config, transfer=replace(config.transfer, source=str(SHIPPED), blocks=blocks))
     built = build_model(config)
-    assert built.config.vocab_size == 1781 and built.config.input_height in (96, 256)
+    assert built.config.vocab_size == {"semantic": 1781, "agnostic": 758}[config.vocabulary]
+    assert built.config.input_height in (96, 128, 256)
     assert set(built.extract) == set(built.config.modalities)
-    assert built.config.width_stride in (2, 4)
+    assert built.config.width_stride == 16 if name == "r2crnn_paper" else built.config.width_stride in (2, 4)
 
 
 def test_a_first_stage_that_is_not_there_is_one_sentence() -> None:
