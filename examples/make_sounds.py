@@ -1,4 +1,4 @@
-"""How examples/sounds were made: the music of two pictures in examples/staves, played by the piano that ships.
+"""How examples/sounds were made: the music of three pictures in examples/staves, played by the piano that ships.
 
 python examples/make_sounds.py dist/primus-omr
 """
@@ -22,7 +22,7 @@ def main(dataset: str) -> None:
     rows = load_dataset(dataset, split="test").select_columns(["id", "midi"])
     midi = {row["id"]: row["midi"] for row in rows}
     with Synthesizer(shipped_font()) as piano:
-        for name in ("photograph", "photograph_in_bad_light"):
+        for name in ("photograph", "photograph_in_bad_light", "photograph_small"):
             sound = piano.play(midi[CHOSEN[name][0]], gain=1.0)
             soundfile.write(SOUNDS / f"{name}.flac", sound, SAMPLING_RATE)
 

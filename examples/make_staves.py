@@ -18,6 +18,7 @@ CHOSEN = {
     "engraved": ("rism-400108204-1_6_1", "image"),
     "photograph": ("rism-400006306-1_1_1", "distorted"),
     "photograph_in_bad_light": ("rism-403001181-1_1_1", "distorted"),
+    "photograph_small": ("rism-402004465-1_2_1", "distorted"),
     "scan_warped": ("rism-400100825-1_1_1", "distorted"),
 }
 
