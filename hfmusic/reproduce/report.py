@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -227,9 +228,9 @@ def plot(results: Results, path: Path) -> None:
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     for axes, domain in zip(figure.subplots(1, 2, sharey=True), DOMAINS, strict=True):
         _panel(axes, results, domain)
-    partial = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(partial, dpi=120)
-    partial.replace(path)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=120, format="png")
+    write_atomic(path, file.getvalue())
 
 
 def _panel(axes: Any, results: Results, domain: str) -> None:

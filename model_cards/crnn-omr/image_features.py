@@ -151,15 +151,15 @@ def find_staff(ink: np.ndarray) -> Staff:
 
 
 def _find_staff(ink: np.ndarray) -> Staff:
-    guess = _line_distance(ink > 0.5)
+    guess = line_distance(ink > 0.5)
     block = max(8, int(round(guess * 1.5)))
-    profile = _block_profiles(ink, block)
+    profile = block_profiles(ink, block)
     few = profile[:, :: max(1, profile.shape[1] // 16)]
     ratios = np.linspace(0.92, 1.08, 9)  # the commonest run can be off by a pixel; equal fits stay near it
-    clear = [_clear(_comb_scores(few, float(guess * ratio))) - 0.2 * abs(ratio - 1.0) for ratio in ratios]
+    clear = [_clear(comb_scores(few, float(guess * ratio))) - 0.2 * abs(ratio - 1.0) for ratio in ratios]
     space = float(guess * ratios[int(np.argmax(clear))])
-    score = _comb_scores(profile, space)
-    path = _best_path(score, reach=max(1, int(round(0.12 * block))))
+    score = comb_scores(profile, space)
+    path = best_path(score, reach=max(1, int(round(0.12 * block))))
     fit = score[path, np.arange(len(path))]
     staff = _extent(_between_rows(path, score), fit, space, block, ink.shape)
     if _line_coverage(ink, staff) < 0.7:
@@ -192,7 +192,7 @@ def _between_rows(path: np.ndarray, score: np.ndarray, reach: int = 2) -> np.nda
     return (weight * around).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-6)
 
 
-def _line_distance(black: np.ndarray) -> float:
+def line_distance(black: np.ndarray) -> float:
     """Distance between staff lines in pixels: the commonest black run plus white run below it, over all columns."""
     columns = black[:, :: max(1, black.shape[1] // 1500)].T
     edges = np.diff(np.pad(columns, ((0, 0), (1, 1))).astype(np.int8), axis=1)
@@ -209,7 +209,7 @@ def _line_distance(black: np.ndarray) -> float:
     return float((counts[near] * near).sum() / max(1.0, counts[near].sum()))
 
 
-def _block_profiles(ink: np.ndarray, block: int) -> np.ndarray:
+def block_profiles(ink: np.ndarray, block: int) -> np.ndarray:
     """Mean ink of each row over column blocks: (H, blocks)."""
     count = max(1, ink.shape[1] // block)
     edges = np.linspace(0, ink.shape[1], count + 1).astype(int)[:-1]
@@ -219,7 +219,7 @@ def _block_profiles(ink: np.ndarray, block: int) -> np.ndarray:
     return 0.5 * profile + 0.25 * (above + below)
 
 
-def _comb_scores(profile: np.ndarray, space: float) -> np.ndarray:
+def comb_scores(profile: np.ndarray, space: float) -> np.ndarray:
     """How well five lines around each row fit, (H, blocks): the fainter of the lines minus the ink between them."""
     rows = np.arange(profile.shape[0], dtype=np.float64)
     padded = np.vstack([profile, np.zeros((1, profile.shape[1]), profile.dtype)])
@@ -238,7 +238,7 @@ def _comb_scores(profile: np.ndarray, space: float) -> np.ndarray:
     return 0.5 * faintest + 0.5 * np.mean(lines, axis=0) - np.mean(gaps, axis=0)
 
 
-def _best_path(score: np.ndarray, reach: int) -> np.ndarray:
+def best_path(score: np.ndarray, reach: int) -> np.ndarray:
     """Row of each block that maximises the summed score with steps of at most `reach` rows between blocks."""
     rows, blocks = score.shape
     total = score[:, 0].copy()
