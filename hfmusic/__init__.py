@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hfmusic.build import build
     from hfmusic.evaluate import evaluate
+    from hfmusic.export import export
     from hfmusic.hub import load
     from hfmusic.symbolic.score import Note, Score
     from hfmusic.train import train
@@ -29,11 +30,12 @@ _HOMES = {
     "Score": "hfmusic.symbolic.score",
     "build": "hfmusic.build",
     "evaluate": "hfmusic.evaluate",
+    "export": "hfmusic.export",
     "load": "hfmusic.hub",
     "train": "hfmusic.train",
     "transcribe": "hfmusic.transcribe",
 }
-__all__ = ["Note", "Score", "build", "evaluate", "load", "train", "transcribe"]
+__all__ = ["Note", "Score", "build", "evaluate", "export", "load", "train", "transcribe"]
 
 
 @wrapt.when_imported("transformers")

@@ -114,7 +114,7 @@ def error_rates(readings: Readings, *, heard: bool = False) -> list[dict[str, An
 def _loaded(model: str | Path | Loaded) -> Loaded:
     from hfmusic.hub import load
 
-    return load(str(model)) if isinstance(model, str | Path) else model
+    return load(str(model), runtime="torch") if isinstance(model, str | Path) else model
 
 
 def _column(loaded: Loaded) -> str:
@@ -207,17 +207,17 @@ def _read_batch(loaded: Loaded, inputs: list[Any], method: str, modality: str) -
     """Results of staves already processed one by one: padded here, so that each picture is processed once."""
     import torch
 
-    network, processor = loaded
+    network: Any = loaded.model
     widths = [one["input_features"].shape[-1] for one in inputs]
     features = torch.zeros(len(inputs), 1, inputs[0]["input_features"].shape[2], max(widths))
     mask = torch.zeros(len(inputs), max(widths), dtype=torch.long)
     for row, (one, width) in enumerate(zip(inputs, widths, strict=True)):
         features[row, :, :, :width] = one["input_features"][0]
         mask[row, :width] = one["attention_mask"][0]
-    device = next(network.parameters()).device
     with torch.inference_mode():
-        logits = network(features.to(device), attention_mask=mask.to(device), modality=modality).logits.cpu()
-    return processor.decode(logits, {"attention_mask": mask}, method=method)
+        mask_there = mask.to(network.device)
+        logits = network(features.to(network.device), attention_mask=mask_there, modality=modality).logits.cpu()
+    return loaded.processor.decode(logits, {"attention_mask": mask}, method=method)
 
 
 def write_metrics(path: str | Path, rows: list[dict[str, Any]]) -> Path:

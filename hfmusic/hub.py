@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from hfmusic.models.processing_ctc import CTCProcessor
+    from hfmusic.runtime import OnnxCTC
 
 _PACKAGE = Path(__file__).parent
 # The checkout's model_cards/ in development, the same folder inside an installed wheel.
@@ -16,9 +17,9 @@ SHIPPED = (_PACKAGE.parent / "model_cards", _PACKAGE / "_model_cards")
 
 
 class Loaded(NamedTuple):
-    """A model in eval mode and the processor that was saved with it."""
+    """A model in eval mode, or its exported network, and the processor that was saved with it."""
 
-    model: PreTrainedModel
+    model: PreTrainedModel | OnnxCTC
     processor: CTCProcessor
 
 
@@ -48,21 +49,34 @@ def find_model(name: str) -> str:
     )
 
 
-def load(name: str = "crnn-omr") -> Loaded:
+def load(name: str = "crnn-omr", *, runtime: Literal["torch", "onnx"] | None = None) -> Loaded:
     """Load a model and its processor; looks for `name` as `find_model` says.
 
+    Args:
+        runtime: "torch"; or "onnx": the network that `hfmusic export` wrote beside the weights, run by ONNX Runtime.
+            None: that, where it is there and of these weights, else torch.
+
     Raises:
-        ValueError: not found, damaged, or not downloadable; one sentence.
+        ValueError: not found, damaged, not downloadable, or not exported; one sentence.
     """
+    if runtime not in (None, "torch", "onnx"):
+        raise ValueError(f'runtime must be "torch", "onnx" or None, got {runtime!r}')
     place = find_model(name)
     import transformers
 
     import hfmusic.models  # noqa: F401  (registers the Auto classes)
+    from hfmusic.runtime import exported
 
     try:
-        model = transformers.AutoModelForCTC.from_pretrained(place, use_safetensors=True)
+        config = transformers.AutoConfig.from_pretrained(place)
+        network = None if runtime == "torch" else exported(place, config)
         processor = transformers.AutoProcessor.from_pretrained(place)
+        if network is None and runtime != "onnx":
+            model = transformers.AutoModelForCTC.from_pretrained(place, use_safetensors=True)
+            return Loaded(model.eval(), processor)
     except Exception as error:  # huggingface_hub, safetensors and transformers raise a dozen kinds of their own
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"model {name!r} cannot be loaded: {first}") from error
-    return Loaded(model.eval(), processor)
+    if network is None:
+        raise ValueError(f"model {name!r} has no network for ONNX Runtime: run `hfmusic export`, with hfmusic[onnx]")
+    return Loaded(network, processor)

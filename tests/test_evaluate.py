@@ -26,7 +26,7 @@ class Says(nn.Module):
 
     def __init__(self, *tokens: str) -> None:
         super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
+        self.device = torch.device("cpu")
         self.ids = load_vocabulary("semantic").encode(tokens)
         self.name_or_path = "says"
         self.widths: list[tuple[int, ...]] = []

@@ -67,6 +67,15 @@ def set_up_device(config: TrainingConfig) -> Accelerator:
     return Accelerator(mixed_precision=mode)
 
 
+@contextmanager
+def _denormals_restored() -> Iterator[None]:
+    """Others in this process count on denormals, which `set_up_device` turned off."""
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     """Adam or AdamW, fused where the device has it; no weight decay on biases and normalisation."""
     learned = [weight for weight in model.parameters() if weight.requires_grad]
@@ -134,7 +143,7 @@ class Training:
         )
         board = self._tensorboard()
         last_logged = (first, started)
-        with self._signals():
+        with self._signals(), _denormals_restored():
             while position.step < config.max_steps and not self._time_is_up(spent_before):
                 self._step(next(batches))
                 position.seconds = before + time.monotonic() - started
