@@ -62,7 +62,9 @@ def _options(
 def transcribe(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Pictures of one staff each, recordings of one melody each, or folders of them."),
+        typer.Argument(
+            help="Pictures of a staff or a page of one melody, PDFs of its pages, recordings of one, or folders."
+        ),
     ],
     model: Annotated[
         list[str] | None,
@@ -72,7 +74,10 @@ def transcribe(
         ),
     ] = None,
     format: Annotated[
-        str, typer.Option(help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png.")
+        str,
+        typer.Option(
+            help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png, overlay (labels on the picture)."
+        ),
     ] = "musicxml,midi",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for STEM.FORMAT.")] = Path("."),
     method: Annotated[str | None, typer.Option(help="greedy, beam or meter; default: the model's.")] = None,
@@ -81,6 +86,9 @@ def transcribe(
     ] = None,
     fuse: Annotated[
         bool, typer.Option("--fuse", help="A picture and a recording of the same music: one score.")
+    ] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Also STEM.boxes.png: the staves that were found on each picture.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -91,11 +99,13 @@ def transcribe(
     formats = [name.strip() for name in format.split(",") if name.strip()]
     failed = False
     rows: list[dict[str, Any]] = []
-    results = transcribe_files(files, model, formats=formats, out=out, method=method, tempo=tempo, fuse=fuse)
+    options: dict[str, Any] = {"method": method, "tempo": tempo, "fuse": fuse, "boxes": boxes}
+    results = transcribe_files(files, model, formats=formats, out=out, **options)
     for file, result, written in results:
         if isinstance(result, ValueError):
             failed = True
-            rows.append({"source": str(file), "error": str(result)})
+            drawn = {"files": [str(path) for path in written]} if written else {}
+            rows.append({"source": str(file), "error": str(result), **drawn})
             if not as_json:
                 print(f"hfmusic: {result}", file=sys.stderr)
             continue
@@ -111,6 +121,43 @@ def transcribe(
     if as_json:
         _print_json(rows)
     if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def render(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Files of notation: .semantic, .agnostic, .pae, .mei, .musicxml, .abc, .mid; or folders."),
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png. Default: png, musicxml and midi."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for STEM.FORMAT.")] = Path("."),
+    tempo: Annotated[float | None, typer.Option(help="Quarter notes a minute, for MIDI and MusicXML.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write notation in other formats, such as a reading whose tokens you corrected."""
+    from hfmusic.rendering import render_files
+
+    rows: list[dict[str, Any]] = []
+    for file, music, written in render_files(files, formats=_names(format), out=out, tempo=tempo):
+        if isinstance(music, ValueError):
+            rows.append({"source": str(file), "error": str(music)})
+            if not as_json:
+                print(f"hfmusic: {music}", file=sys.stderr)
+            continue
+        rows.append({"source": str(file), "elements": len(music.score.elements), "files": [str(p) for p in written]})
+        if not as_json:
+            print(f"{file}: {len(music.score.elements)} symbols -> {', '.join(path.name for path in written)}")
+    if not rows:
+        raise ValueError("no files of notation in what was given")
+    if as_json:
+        _print_json(rows)
+    if any("error" in row for row in rows):
         raise typer.Exit(1)
 
 
@@ -250,9 +297,9 @@ def evaluate(
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="A paper: smc2022.")],
+    paper: Annotated[str, typer.Argument(help="A paper: smc2022 or r2crnn.")],
     table: Annotated[
-        str, typer.Option(help="Comma-separated: 2, 3, and beyond (what this project adds to both).")
+        str, typer.Option(help="Of smc2022, comma-separated: 2, 3, and beyond (what this project adds to both).")
     ] = "2,3,beyond",
     scale: Annotated[str, typer.Option(help="small (CPU) or paper (Camera-PrIMuS, GPU).")] = "small",
     seeds: Annotated[str, typer.Option(help="Comma-separated numbers.")] = "0,1,2",
@@ -300,6 +347,22 @@ def _numbers(text: str, name: str) -> list[int]:
         return [int(part) for part in _listed(text)]
     except ValueError:
         raise ValueError(f"{name} must be numbers separated by commas, got {text!r}") from None
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A shipped model, a folder, or owner/model on the Hub.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder that becomes the model with its network. Default: the model's own."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model's network as ONNX beside its weights: ONNX Runtime then reads with it, in less time."""
+    from hfmusic.export import export as verb
+
+    _quiet()
+    _report(verb(model, out), as_json)
 
 
 @app.command()

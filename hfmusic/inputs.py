@@ -13,7 +13,7 @@ ModelChoice = str | Loaded | Sequence[str | Loaded] | None
 
 DEFAULT_MODELS: dict[Kind, str] = {"image": "crnn-omr", "audio": "crnn-amt"}
 WORDS: dict[Kind, str] = {"image": "picture", "audio": "recording"}
-PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
+PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pdf"}
 SOUNDS = {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf"}
 SOUNDS |= {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".mov", ".3gp", ".amr"}
 

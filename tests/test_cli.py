@@ -55,6 +55,20 @@ def test_help_in_under_a_second() -> None:
     assert min(times) < 1.0
 
 
+def test_an_overlay_shows_what_was_read_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run("transcribe", GOLDEN, "--format", "overlay", "-o", tmp_path, capsys=capsys)
+    assert (code, err) == (0, "")
+    assert Image.open(tmp_path / f"{GOLDEN.stem}.overlay.png").width == 1600
+
+
+def test_the_picture_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "photo.png"
+    picture.write_bytes(GOLDEN.read_bytes())
+    code, _, err = run("transcribe", picture, "--format", "png", "-o", tmp_path, capsys=capsys)
+    assert code == 1 and "would be overwritten" in err and len(err.strip().splitlines()) == 1
+    assert picture.read_bytes() == GOLDEN.read_bytes()
+
+
 def test_transcribe_writes_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     formats = "semantic,agnostic,musicxml,midi,mei,svg,png"
     code, out, err = run("transcribe", GOLDEN, "--format", formats, "-o", tmp_path, capsys=capsys)
@@ -122,7 +136,7 @@ def cat() -> np.ndarray:
 BAD = {
     "empty": (b"", "the file is empty"),
     "text": (b"clef-G2 note-C4_quarter", "not a picture"),
-    "pdf": (b"%PDF-1.5\n", "a PDF"),
+    "pdf": (b"%PDF-1.5\n", "the PDF is damaged or cut off"),
     "one_pixel": (picture(np.zeros((1, 1), np.uint8)), "too small"),
     "blank": (picture(np.full((200, 900), 255, np.uint8)), "no staff found"),
     "black": (picture(np.zeros((200, 900), np.uint8)), "no staff found"),
