@@ -162,7 +162,7 @@ def main() -> None:
         rows[name] = Measured()
         for number, score in enumerate(scores):
             measure(score, number, dpi, damage, model, rows[name])
-        print(report({name: rows[name]}, len(scores), arguments.model).splitlines()[7], flush=True)
+        print(report({name: rows[name]}, len(scores), arguments.model).splitlines()[-3], flush=True)
     text = report(rows, len(scores), arguments.model)
     print(text)
     if arguments.output:

@@ -1,4 +1,4 @@
-"""How examples/pages were made: a melody of six lines, engraved and photographed.
+"""How examples/pages were made: a melody of five lines, engraved and photographed.
 
 python examples/make_pages.py
 

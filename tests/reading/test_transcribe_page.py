@@ -37,7 +37,7 @@ def error_rate(tokens: tuple[str, ...]) -> float:
 def test_a_page_is_one_melody(name: str, reader: Loaded) -> None:
     found = transcribe(PAGES / name, reader)
     assert error_rate(found.tokens) <= 0.03
-    assert len(found.staves) == 4
+    assert len(found.staves) == 5
     assert found.score.notes
     tops = [staff.place.box[1] for staff in found.staves]
     assert tops == sorted(tops)
