@@ -80,6 +80,20 @@ class TransferConfig:
 
 
 @dataclass(frozen=True)
+class ImitationConfig:
+    """For the first `share` of a training its front learns to give the frames of a trained network's front.
+
+    `source` is a model folder or a Hub name; see `hfmusic.training.imitation`.
+    """
+
+    source: str
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check(0 < self.share < 1, "imitate.share must be between 0 and 1", self.share)
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """`name` "adamw" or "adam"; `weight_decay` is spared on biases and normalisation weights."""
 
@@ -132,6 +146,7 @@ class TrainingConfig:
     model: dict[str, Any] = field(default_factory=dict)
     initial: str | None = None
     transfer: TransferConfig | None = None
+    imitate: ImitationConfig | None = None
     factorised_head: bool = False
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(probability=0.0))
     audio_augment: SpectrumAugmentConfig = field(default_factory=lambda: SpectrumAugmentConfig(probability=0.0))

@@ -88,7 +88,7 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     """
     tokens = load_vocabulary(config.vocabulary).tokens
     if config.initial is not None:
-        model: Any = _trained(config.initial, "initial")
+        model: Any = trained_model(config.initial, "initial")
         if "dropout" in config.model:
             set_dropout(model, config.model["dropout"])
         if model.config.vocab_size != len(tokens):
@@ -102,7 +102,7 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     extractors = _extractors(config, model.config)
     report = None
     if config.transfer is not None:
-        source = _trained(config.transfer.source, "transfer.source")
+        source = trained_model(config.transfer.source, "transfer.source")
         report = copy_from(source, model, config.transfer, vocabulary=config.vocabulary)
     if config.factorised_head:
         trained = config.initial is not None or (report is not None and "dense" in report.copied)
@@ -112,7 +112,12 @@ def build_model(config: TrainingConfig) -> BuiltModel:
     return BuiltModel(model, model.config, tokens, extractors, report)
 
 
-def _trained(name: str, option: str) -> Any:
+def trained_model(name: str, option: str) -> Any:
+    """A model folder's or a Hub name's network; `option` is the recipe's that named it.
+
+    Raises:
+        ValueError: there is none.
+    """
     try:
         return AutoModelForCTC.from_pretrained(name)
     except OSError as error:

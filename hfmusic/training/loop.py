@@ -31,7 +31,8 @@ from hfmusic.training.checkpoint import (
 )
 from hfmusic.training.config import OptimizerConfig, TrainingConfig
 from hfmusic.training.data import training_loader, training_staves, validation_staves
-from hfmusic.training.export import BuiltModel, build_model, export_model, processor_of
+from hfmusic.training.export import BuiltModel, build_model, export_model, processor_of, trained_model
+from hfmusic.training.imitation import check_teacher, imitation_loss
 from hfmusic.training.schedule import AveragedWeights, learning_rate_factor, progress_of
 from hfmusic.training.validation import validate
 
@@ -105,6 +106,7 @@ class Training:
             self.staves = training_staves(config, extract, frames, width_stride=stride)
             self.validation = validation_staves(config, extract)
         model = self.built.model.to(self.accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher = self._teacher(model)
         self.average = AveragedWeights(model, config.ema_decay)
         self.position = Position()
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(model, config.optimizer))
@@ -116,6 +118,16 @@ class Training:
         self.log = RunLog(self.folder / "log.jsonl", self.position.step if checkpoints else None)
         self.stop_requested = False
         self.losses: list[torch.Tensor] = []
+
+    def _teacher(self, student: nn.Module) -> nn.Module | None:
+        """The network whose front is imitated at first, in inference mode."""
+        if self.config.imitate is None:
+            return None
+        if self.accelerator.num_processes > 1:
+            raise ValueError("a recipe with imitate trains in one process, got several")
+        teacher = trained_model(self.config.imitate.source, "imitate.source")
+        check_teacher(student, teacher)
+        return teacher.eval().requires_grad_(False).to(self.accelerator.device)
 
     @property
     def plain_model(self) -> nn.Module:
@@ -167,8 +179,12 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
+        inputs = model_inputs(batch, self.accelerator.device)
         with self.accelerator.autocast():
-            loss = self.model(**model_inputs(batch, self.accelerator.device)).loss
+            if config.imitate is not None and self.teacher is not None and progress < config.imitate.share:
+                loss = imitation_loss(self.plain_model, self.teacher, inputs)
+            else:
+                loss = self.model(**inputs).loss
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         if torch.isfinite(norm):
