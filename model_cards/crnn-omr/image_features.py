@@ -17,6 +17,9 @@ from PIL import Image
 # Pictures are read at no more than this many pixels; a 40-megapixel photo of one staff carries nothing finer.
 MAX_PIXELS = 4_000_000
 MIN_STAFF_SPACE, MAX_STAFF_SPACE = 4.0, 120.0
+# A comb's lines and the gaps beside them, in staff spaces from the middle line.
+_LINES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+_GAPS = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
 
 
 class NoStaffError(ValueError):
@@ -156,7 +159,8 @@ def _find_staff(ink: np.ndarray) -> Staff:
     profile = block_profiles(ink, block)
     few = profile[:, :: max(1, profile.shape[1] // 16)]
     ratios = np.linspace(0.92, 1.08, 9)  # the commonest run can be off by a pixel; equal fits stay near it
-    clear = [_clear(comb_scores(few, float(guess * ratio))) - 0.2 * abs(ratio - 1.0) for ratio in ratios]
+    scores = _comb_scores(few, guess * ratios)
+    clear = [_clear(score) - 0.2 * abs(ratio - 1.0) for score, ratio in zip(scores, ratios, strict=True)]
     space = float(guess * ratios[int(np.argmax(clear))])
     score = comb_scores(profile, space)
     path = best_path(score, reach=max(1, int(round(0.12 * block))))
@@ -221,40 +225,53 @@ def block_profiles(ink: np.ndarray, block: int) -> np.ndarray:
 
 def comb_scores(profile: np.ndarray, space: float) -> np.ndarray:
     """How well five lines around each row fit, (H, blocks): the fainter of the lines minus the ink between them."""
-    rows = np.arange(profile.shape[0], dtype=np.float64)
+    return _comb_scores(profile, np.array([space]))[0]
+
+
+def _comb_scores(profile: np.ndarray, spaces: np.ndarray) -> np.ndarray:
+    """`comb_scores` for each of `spaces`, (S, H, blocks): in few calls of numpy, which are what takes the time."""
+    height = profile.shape[0]
     padded = np.vstack([profile, np.zeros((1, profile.shape[1]), profile.dtype)])
+    offsets = np.concatenate([_LINES, _GAPS])[:, None] * spaces
+    position = np.arange(height, dtype=np.float64) + offsets[..., None]
+    low = np.floor(position).astype(np.intp)
+    part = (position - low).astype(profile.dtype)[..., None]
+    low_in = np.where((low >= 0) & (low < height), low, height)
+    high_in = np.where((low >= -1) & (low < height - 1), low + 1, height)
+    rows = padded[low_in] * (1 - part)
+    rows += padded[high_in] * part
+    lines, gaps = np.minimum(rows[: len(_LINES)], 0.7), rows[len(_LINES) :]
+    return 0.5 * _second_least(lines) + 0.5 * np.mean(lines, axis=0) - np.mean(gaps, axis=0)
 
-    def at(offset: float) -> np.ndarray:
-        position = rows + offset
-        low = np.floor(position).astype(int)
-        part = (position - low)[:, None].astype(profile.dtype)
-        low_in = np.where((low >= 0) & (low < len(rows)), low, len(rows))
-        high_in = np.where((low + 1 >= 0) & (low + 1 < len(rows)), low + 1, len(rows))
-        return padded[low_in] * (1 - part) + padded[high_in] * part
 
-    lines = [np.minimum(at(k * space), 0.7) for k in (-2, -1, 0, 1, 2)]
-    gaps = [at((k + 0.5) * space) for k in (-3, -2, -1, 0, 1, 2)]
-    faintest = np.partition(np.stack(lines), 1, axis=0)[1]
-    return 0.5 * faintest + 0.5 * np.mean(lines, axis=0) - np.mean(gaps, axis=0)
+def _second_least(values: np.ndarray) -> np.ndarray:
+    """The second least value along the first axis."""
+    least, second = np.minimum(values[0], values[1]), np.maximum(values[0], values[1])
+    for value in values[2:]:
+        second = np.minimum(second, np.maximum(least, value))
+        least = np.minimum(least, value)
+    return second
 
 
 def best_path(score: np.ndarray, reach: int) -> np.ndarray:
     """Row of each block that maximises the summed score with steps of at most `reach` rows between blocks."""
     rows, blocks = score.shape
-    total = score[:, 0].copy()
-    came = np.zeros((rows, blocks), dtype=np.int32)
     steps = np.arange(-reach, reach + 1)
-    cost = 0.02 * (steps / reach) ** 2
+    cost = 0.02 * (steps / reach)[:, None] ** 2
+    padded = np.full(rows + 2 * reach, -np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, rows)  # views: windows[i] is `total` moved by steps[i]
+    columns, every = np.ascontiguousarray(score.T), np.arange(rows)
+    came = np.zeros((blocks, rows), dtype=np.intp)
+    total = columns[0]
     for block in range(1, blocks):
-        padded = np.pad(total, reach, constant_values=-np.inf)
-        options = np.stack([padded[reach + s : reach + s + rows] - c for s, c in zip(steps, cost, strict=True)])
-        choice = options.argmax(axis=0)
-        came[:, block] = np.arange(rows) + steps[choice]
-        total = options[choice, np.arange(rows)] + score[:, block]
+        padded[reach : reach + rows] = total
+        options = windows - cost
+        came[block] = options.argmax(axis=0)
+        total = options[came[block], every] + columns[block]
     path = np.empty(blocks, dtype=np.int64)
     path[-1] = int(total.argmax())
     for block in range(blocks - 1, 0, -1):
-        path[block - 1] = came[path[block], block]
+        path[block - 1] = path[block] + steps[came[block, path[block]]]
     return path
 
 
@@ -291,6 +308,7 @@ def _straighten(ink: np.ndarray, middle: np.ndarray, half: float) -> np.ndarray:
     padded = np.pad(ink, ((above, below), (0, 0)))
     if low.min() == low.max() and part.max() < 0.02:
         return padded[low[0] + above : low[0] + above + rows]
-    index = low[None, :] + above + np.arange(rows)[:, None]
-    first = np.take_along_axis(padded, index, axis=0)
-    return first + part * (np.take_along_axis(padded, index + 1, axis=0) - first)
+    start = (low + above) * padded.shape[1] + np.arange(padded.shape[1])
+    found = padded.ravel().take(start + padded.shape[1] * np.arange(rows + 1)[:, None])
+    first = found[:-1]
+    return first + part * (found[1:] - first)
