@@ -20,7 +20,8 @@ _SEARCH_SPACE = 10.0  # pixels between staff lines in the picture that staves ar
 _READ_SPACE = 18.0  # and at most in those that are cut out to be read; PrIMuS's
 _SMALLEST_SPACE = 4.0
 _TWO_STAVES, _MOST_STAVES = 11.0, 60  # staff spaces that two staves need
-_GAINS = (1.0, 2.5)  # thin lines wash out in photographs: where none are found, fainter ink counts
+_GAINS = (1.0, 2.5)  # thin lines wash out in photographs: fainter ink may count
+_LAST_GAIN = 5.0  # where nothing is found
 _MARGIN = 7.0  # staff spaces left of the first good block: a clef hides the lines it stands on
 _REACH = 8.0  # staff spaces above and below the middle line that belong to a staff, where no other is near
 
@@ -123,7 +124,9 @@ def find_staves(pixels: np.ndarray, page: int = 0) -> FoundStaves:
 
 def _find_on(flat: np.ndarray, page: int) -> FoundStaves:
     best, most = FoundStaves((), flat), 0.0
-    for gain in _GAINS:
+    for gain in (*_GAINS, _LAST_GAIN):
+        if gain == _LAST_GAIN and best.tracks:
+            break
         try:
             space = line_distance(flat[:, :: max(1, flat.shape[1] // 1500)] < 255 - 127 / gain)
         except NoStaffError:
