@@ -21,15 +21,19 @@ def register() -> None:
 
     from .configuration_crnn import CRNNConfig
     from .configuration_r2crnn import R2CRNNConfig
+    from .configuration_unet_transcriber import UNetTranscriberConfig
     from .feature_extraction_music import MusicFeatureExtractor
+    from .feature_extraction_transcriber import TranscriberFeatureExtractor
     from .image_processing_staff import StaffImageProcessor
     from .modeling_crnn import CRNNForCTC, CRNNModel
     from .modeling_r2crnn import R2CRNNForCTC, R2CRNNModel
+    from .modeling_unet_transcriber import UNetTranscriber
     from .pipeline_amt import TASK as HEARS
     from .pipeline_amt import AutomaticMusicTranscriptionPipeline
     from .pipeline_omr import TASK as READS
     from .pipeline_omr import OpticalMusicRecognitionPipeline
     from .processing_ctc import CTCAudioProcessor, CTCImageAudioProcessor, CTCProcessor
+    from .processing_unet_transcriber import TranscriberProcessor
     from .tokenization_ctc import CTCTokenizer
 
     families = ((CRNNConfig, CRNNModel, CRNNForCTC), (R2CRNNConfig, R2CRNNModel, R2CRNNForCTC))
@@ -43,6 +47,10 @@ def register() -> None:
         AutoProcessor.register(config, CTCProcessor, exist_ok=True)
     for kind in (CTCAudioProcessor, CTCImageAudioProcessor):  # folders name theirs; it is looked for among the values
         AutoProcessor.register(kind, kind, exist_ok=True)
+    AutoConfig.register(UNetTranscriberConfig.model_type, UNetTranscriberConfig, exist_ok=True)
+    AutoModel.register(UNetTranscriberConfig, UNetTranscriber, exist_ok=True)
+    AutoFeatureExtractor.register(UNetTranscriberConfig, TranscriberFeatureExtractor, exist_ok=True)
+    AutoProcessor.register(UNetTranscriberConfig, TranscriberProcessor, exist_ok=True)
     pipelines = {
         READS: (OpticalMusicRecognitionPipeline, "image"),
         HEARS: (AutomaticMusicTranscriptionPipeline, "audio"),
