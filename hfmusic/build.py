@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import inspect
-import json
-import shutil
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import metadata
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hfmusic.data.cards import primus_audio_card, primus_card
-from hfmusic.data.primus import ENCODINGS, SPLITS, PrimusSettings, plan_shards, write_plan
+from hfmusic.data.building import build_folder
+from hfmusic.data.cards import guitarset_card, maps_card, primus_audio_card, primus_card, synthesized_card
+from hfmusic.data.guitarset import GuitarsetSettings, write_guitarset_plan
+from hfmusic.data.maps import MapsSettings, write_maps_plan
+from hfmusic.data.primus import ENCODINGS, PrimusSettings, write_plan
 from hfmusic.data.primus_audio import PrimusAudioSettings, write_audio_plan
 from hfmusic.data.primus_rows import PrimusRows
-from hfmusic.data.shards import RowMaker, Shard, ShardReport, write_shards
-from hfmusic.files import write_atomic
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-STATE = ".build"  # the plan and what is unfinished; gone when the build is done
-# A row's bytes depend on these packages; a build is not continued with others.
-_PACKAGES = {
-    "primus": ("verovio", "resvg_py", "opencv-python-headless", "pillow", "numpy", "pyarrow", "music21", "mido"),
-    "primus_audio": ("pyfluidsynth", "soundfile", "numpy", "pyarrow", "music21", "mido"),
-}
-_FORMAT = 1
+from hfmusic.data.synthesized import AUGMENTATIONS, SynthesizedSettings, write_synthesized_plan
 
 
 def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
     """Build a dataset by name into a folder.
 
     Args:
-        name: "primus" or "primus_audio".
+        name: "primus", "primus_audio", "maps", "guitarset" or "synthesized_instruments".
         out: folder to write. A build that was killed continues there.
-        options: those of the builder, see `build_primus` and `build_primus_audio`.
+        options: those of the builder, see `build_primus`, `build_primus_audio`, `build_maps` ...
 
     Returns:
         Summary: rows of each split, failed and dropped items, seconds.
@@ -47,12 +31,22 @@ def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
     Raises:
         ValueError: unknown dataset, bad option, or a folder with a build of other settings.
     """
-    builders: dict[str, Callable[..., dict[str, Any]]] = {"primus": build_primus, "primus_audio": build_primus_audio}
+    builders: dict[str, Callable[..., dict[str, Any]]] = {
+        "primus": build_primus,
+        "primus_audio": build_primus_audio,
+        "maps": build_maps,
+        "guitarset": build_guitarset,
+        "synthesized_instruments": build_synthesized_instruments,
+    }
     if name not in builders:
         raise ValueError(f"dataset must be one of {', '.join(builders)}, got {name!r}")
-    strange = [option for option in options if option not in inspect.signature(builders[name]).parameters]
+    known = inspect.signature(builders[name]).parameters
+    strange = [option for option in options if option not in known]
     if strange:
         raise ValueError(f"{name} has no option {', '.join(strange)}")
+    needed = [key for key, option in known.items() if option.default is option.empty and key not in ("out", *options)]
+    if needed:
+        raise ValueError(f"{name} needs {', '.join(needed)}")
     return builders[name](out, **options)
 
 
@@ -91,7 +85,7 @@ def build_primus(
     from hfmusic.data.schema import PRIMUS_FEATURES, parquet_schema
 
     public = settings.public()
-    return _build(
+    return build_folder(
         "primus",
         Path(out),
         public,
@@ -100,6 +94,7 @@ def build_primus(
         schema=parquet_schema(PRIMUS_FEATURES),
         card=lambda summary: primus_card(summary, settings, public),
         num_proc=num_proc,
+        nothing=_no_tune(public),
     )
 
 
@@ -154,7 +149,7 @@ def build_primus_audio(
 
     rows = settings.rows()
     public = settings.public(rows)
-    return _build(
+    return build_folder(
         "primus_audio",
         Path(out),
         public,
@@ -163,34 +158,126 @@ def build_primus_audio(
         schema=parquet_schema(PRIMUS_AUDIO_FEATURES),
         card=lambda summary: primus_audio_card(summary, settings.plan, public),
         num_proc=num_proc,
+        nothing=_no_tune(public),
     )
 
 
-def _build(
-    name: str,
-    out: Path,
-    public: dict[str, Any],
+def _no_tune(public: dict[str, Any]) -> str:
+    return f"no tune of the sources {', '.join(public['sources'])} can be written in PrIMuS's encodings"
+
+
+def build_maps(
+    out: str | Path,
     *,
-    plan: Callable[[Path], dict[str, Any]],
-    rows: RowMaker,
-    schema: pa.Schema,
-    card: Callable[[dict[str, Any]], str],
-    num_proc: int,
+    data_dir: str | Path,
+    n: int | None = None,
+    test_pianos: Sequence[str] = ("ENSTDkAm", "ENSTDkCl"),
+    protocol: str = "leak-free",
+    offsets: str = "sound",
+    sampling_rate: int = 16000,
+    rows_per_shard: int = 8,
+    num_proc: int = 2,
 ) -> dict[str, Any]:
-    """Any dataset: claim the folder, plan, write the shards, finish. `public`: the settings as build.json has them."""
-    begun = time.monotonic()
-    finished = claim(out, {"dataset": name} | public)
-    if finished is not None:
-        return finished
-    with only_one(out):
-        dropped, shards = load_plan(out, plan)
-        if not shards:
-            raise ValueError(
-                f"no tune of the sources {', '.join(public['sources'])} can be written in PrIMuS's encodings"
-            )
-        report = write_shards(shards, rows, schema, num_proc=num_proc, title=name)
-        summary = finish(out, shards, report, dropped, card)
-    return summary | {"seconds": round(time.monotonic() - begun, 1)}
+    """Build MAPS's pieces with their notes: see `MapsSettings` for the options, `hfmusic.data.maps` for the folder."""
+    settings = MapsSettings(str(data_dir), tuple(test_pianos), protocol, n, sampling_rate, rows_per_shard, offsets)
+    from hfmusic.data.schema import RECORDING_FEATURES, at_rate, parquet_schema
+
+    public = settings.public()
+    return build_folder(
+        "maps",
+        Path(out),
+        public,
+        plan=lambda folder: write_maps_plan(settings, folder),
+        rows=settings.rows(),
+        schema=parquet_schema(at_rate(RECORDING_FEATURES, sampling_rate)),
+        card=lambda summary: maps_card(summary, public),
+        num_proc=num_proc,
+        unit="recording",
+    )
+
+
+def build_guitarset(
+    out: str | Path,
+    *,
+    data_dir: str | Path,
+    n: int | None = None,
+    sound: str | None = None,
+    sampling_rate: int = 16000,
+    rows_per_shard: int = 16,
+    num_proc: int = 2,
+) -> dict[str, Any]:
+    """Build GuitarSet: see `GuitarsetSettings` for the options and `hfmusic.data.guitarset` for the folder."""
+    settings = GuitarsetSettings(str(data_dir), sound, n, sampling_rate, rows_per_shard)
+    from hfmusic.data.schema import RECORDING_FEATURES, at_rate, parquet_schema
+
+    public = settings.public()
+    return build_folder(
+        "guitarset",
+        Path(out),
+        public,
+        plan=lambda folder: write_guitarset_plan(settings, folder),
+        rows=settings.rows(),
+        schema=parquet_schema(at_rate(RECORDING_FEATURES, sampling_rate)),
+        card=lambda summary: guitarset_card(summary, public),
+        num_proc=num_proc,
+        unit="recording",
+    )
+
+
+def build_synthesized_instruments(
+    out: str | Path,
+    *,
+    labels: Sequence[str | Path],
+    exclude_works: Sequence[str | Path] = (),
+    fonts: Sequence[str] | None = None,
+    test_fonts: Sequence[str] = (),
+    each_font: bool = False,
+    variations: int = 0,
+    augment: Sequence[str] = (),
+    excerpt_seconds: float | None = None,
+    max_seconds: float | None = None,
+    n: int | None = None,
+    splits: str = "work",
+    offsets: str = "sound",
+    seed: int = 0,
+    sampling_rate: int = 16000,
+    rows_per_shard: int = 32,
+    num_proc: int = 2,
+) -> dict[str, Any]:
+    """Build notes played by FluidSynth: see `SynthesizedSettings` for the options."""
+    settings = SynthesizedSettings(
+        labels=tuple(map(str, labels)),
+        exclude_works=tuple(map(str, exclude_works)),
+        fonts=tuple(fonts) if fonts is not None else None,
+        test_fonts=tuple(test_fonts),
+        each_font=each_font,
+        variations=variations,
+        augment=AUGMENTATIONS if "all" in augment else tuple(augment),
+        excerpt_seconds=excerpt_seconds,
+        max_seconds=max_seconds,
+        n=n,
+        splits=splits,
+        seed=seed,
+        sampling_rate=sampling_rate,
+        rows_per_shard=rows_per_shard,
+        offsets=offsets,
+    )
+    from hfmusic.data.schema import SYNTHESIZED_FEATURES, at_rate, parquet_schema
+
+    rows = settings.rows()
+    public = settings.public(rows)
+    return build_folder(
+        "synthesized_instruments",
+        Path(out),
+        public,
+        plan=lambda folder: write_synthesized_plan(settings, rows, folder),
+        rows=rows,
+        schema=parquet_schema(at_rate(SYNTHESIZED_FEATURES, settings.sampling_rate)),
+        card=lambda summary: synthesized_card(summary, public),
+        num_proc=num_proc,
+        unit="sound",
+        nothing=f"nothing to play in {', '.join(public['labels'])}",
+    )
 
 
 def default_sources(data_dir: str | Path | None) -> tuple[str, ...]:
@@ -205,93 +292,3 @@ def default_sources(data_dir: str | Path | None) -> tuple[str, ...]:
     if next(folder.rglob("*.semantic"), None):
         return ("primus",)
     raise ValueError(f"data_dir must hold PrIMuS (.semantic) or OpenScore (.mxl) files, got {folder}")
-
-
-def versions(dataset: str) -> dict[str, str]:
-    """Versions of the packages that the bytes of a dataset depend on."""
-    found = {}
-    for package in _PACKAGES[dataset]:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "absent"
-    if dataset == "primus_audio":
-        from hfmusic.render.fluid import library_version
-
-        found["libfluidsynth"] = library_version()
-    return found
-
-
-def claim(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Note the settings in out/build.json, or compare them with those there; returns the summary of a finished build.
-
-    Raises:
-        ValueError: the folder holds a build of other settings, or files of no build.
-    """
-    note = out / "build.json"
-    wanted: dict[str, Any] = {"format": _FORMAT, "settings": settings, "versions": versions(settings["dataset"])}
-    if note.is_file():
-        there = json.loads(note.read_text(encoding="utf-8"))
-        differing = [
-            f"{key} {there.get(part, {}).get(key)!r} there, {wanted[part].get(key)!r} now"
-            for part in ("settings", "versions")
-            for key in sorted({*there.get(part, {}), *wanted[part]})
-            if there.get(part, {}).get(key) != wanted[part].get(key)
-        ]
-        if differing or there.get("format") != _FORMAT:
-            raise ValueError(f"{out} holds a build of other settings ({'; '.join(differing)}): choose another folder")
-        return there.get("summary")
-    if out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty and holds no build: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    _write_json(note, wanted)
-    return None
-
-
-@contextmanager
-def only_one(out: Path) -> Iterator[None]:
-    """Hold a folder for one build; the system lets go of it however the build ends."""
-    (out / STATE).mkdir(exist_ok=True)
-    with (out / STATE / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another build is at work in {out}") from None
-        yield
-
-
-def load_plan(out: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[dict[str, int], list[Shard]]:
-    """What the plan of a build leaves out, by reason, and its shards. It is written now or found from before."""
-    folder = out / STATE / "plan"
-    ready = folder / "plan.json"
-    plan = json.loads(ready.read_text(encoding="utf-8")) if ready.is_file() else write(folder)
-    return plan["dropped"], plan_shards(plan, folder, out / "data")
-
-
-def finish(
-    out: Path,
-    shards: Sequence[Shard],
-    report: ShardReport,
-    dropped: dict[str, int],
-    card: Callable[[dict[str, Any]], str],
-) -> dict[str, Any]:
-    """Write failed.jsonl, the card and the summary; clear the plan away."""
-    rows: Counter[str] = Counter()
-    for shard in shards:
-        rows[shard.path.name.split("-")[0]] += json.loads(shard.report.read_text(encoding="utf-8"))["rows"]
-    summary = {
-        "rows": {split: rows[split] for split in SPLITS if rows[split]},
-        "failed": len(report.failed),
-        "dropped": dropped,
-    }
-    lines = [json.dumps(entry, sort_keys=True) + "\n" for entry in report.failed]
-    (out / "failed.jsonl").write_text("".join(lines), encoding="utf-8")
-    (out / "README.md").write_text(card(summary), encoding="utf-8")
-    note = json.loads((out / "build.json").read_text(encoding="utf-8"))
-    _write_json(out / "build.json", note | {"summary": summary})
-    shutil.rmtree(out / STATE)
-    return summary
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")

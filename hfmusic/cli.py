@@ -5,7 +5,6 @@ Heavy imports sit inside the commands: `hfmusic --help` answers without torch.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 import hfmusic
+from hfmusic.cli_build import build
+from hfmusic.cli_common import Json, listed, print_json, report
 
 app = typer.Typer(
     help="Reads music from staff images, hears it in recordings, and trains and measures the models that do.",
@@ -22,7 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print what a program would want, as JSON.")]
 
 
 def main() -> None:
@@ -63,23 +63,40 @@ def transcribe(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Pictures of a staff or a page of one melody, PDFs of its pages, recordings of one, or folders."
+            help="Pictures of a staff or a page of one melody, PDFs of its pages, recordings, videos, or folders."
         ),
     ],
     model: Annotated[
         list[str] | None,
         typer.Option(
             help="A shipped model, a folder, or owner/model on the Hub. Default: crnn-omr for pictures, crnn-amt for "
-            "recordings; may be given for each."
+            "a melody, unet-transcriber for many voices; may be given for each."
         ),
     ] = None,
     format: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png, overlay (labels on the picture)."
+            help="Comma-separated: semantic, agnostic, musicxml, midi, mei, svg, png, overlay (labels on the picture); "
+            "of many voices musicxml, midi, csv, roll (picture over the spectrogram), sound; or all."
         ),
     ] = "musicxml,midi",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for STEM.FORMAT.")] = Path("."),
+    voices: Annotated[
+        str, typer.Option(help="Of recordings: one (a melody), many, or auto (by what sounds together).")
+    ] = "auto",
+    instrument: Annotated[
+        str | None, typer.Option(help="General MIDI name or 0 to 127: limits the notes to its range, and plays them.")
+    ] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Where to begin in recordings: seconds or m:ss.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Where to end.")] = None,
+    onset_threshold: Annotated[
+        float | None, typer.Option(help="0 to 1; higher: fewer notes. Many voices. Default: the model's.")
+    ] = None,
+    frame_threshold: Annotated[float | None, typer.Option(help="0 to 1; higher: shorter notes. Many voices.")] = None,
+    minimum_seconds: Annotated[float | None, typer.Option(help="Shorter notes are left out. Many voices.")] = None,
+    tempo_map: Annotated[
+        bool, typer.Option("--tempo-map", help="MIDI of many voices follows the beats (else its tempo is even).")
+    ] = False,
     method: Annotated[str | None, typer.Option(help="greedy, beam or meter; default: the model's.")] = None,
     tempo: Annotated[
         float | None, typer.Option(help="Quarter notes a minute of the recordings. Default: found out.")
@@ -93,13 +110,17 @@ def transcribe(
     as_json: Json = False,
 ) -> None:
     """Read staff images, listen to recordings, and write their scores."""
+    from hfmusic.hearing.polyphonic import seconds_of
     from hfmusic.transcribe import transcribe_files
 
     _quiet()
-    formats = [name.strip() for name in format.split(",") if name.strip()]
+    formats = listed(format)
     failed = False
     rows: list[dict[str, Any]] = []
-    options: dict[str, Any] = {"method": method, "tempo": tempo, "fuse": fuse, "boxes": boxes}
+    options: dict[str, Any] = {"method": method, "tempo": tempo, "fuse": fuse, "boxes": boxes, "voices": voices}
+    options |= {"instrument": instrument, "tempo_map": tempo_map, "minimum_seconds": minimum_seconds}
+    options |= {"onset_threshold": onset_threshold, "frame_threshold": frame_threshold}
+    options |= {name: seconds_of(text) for name, text in (("start", begin), ("end", end)) if text is not None}
     results = transcribe_files(files, model, formats=formats, out=out, **options)
     for file, result, written in results:
         if isinstance(result, ValueError):
@@ -109,17 +130,13 @@ def transcribe(
             if not as_json:
                 print(f"hfmusic: {result}", file=sys.stderr)
             continue
-        rows.append({**result.as_dict(), "confidence": round(result.confidence, 4), "files": [str(p) for p in written]})
+        rows.append({**result.as_dict(), "files": [str(path) for path in written]})
         if not as_json:
-            names = ", ".join(path.name for path in written)
-            heard = "" if result.tempo is None else f", {result.tempo:.0f} quarter notes a minute"
-            print(
-                f"{result.source}: {len(result.tokens)} symbols, {100 * result.confidence:.0f} % sure{heard} -> {names}"
-            )
+            print(f"{result.source}: {result.summary()} -> {', '.join(path.name for path in written)}")
     if not rows:
         raise ValueError("no pictures and no recordings in what was given")
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     if failed:
         raise typer.Exit(1)
 
@@ -144,7 +161,9 @@ def render(
     from hfmusic.rendering import render_files
 
     rows: list[dict[str, Any]] = []
-    for file, music, written in render_files(files, formats=_names(format), out=out, tempo=tempo):
+    for file, music, written in render_files(
+        files, formats=None if format is None else listed(format), out=out, tempo=tempo
+    ):
         if isinstance(music, ValueError):
             rows.append({"source": str(file), "error": str(music)})
             if not as_json:
@@ -156,84 +175,12 @@ def render(
     if not rows:
         raise ValueError("no files of notation in what was given")
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     if any("error" in row for row in rows):
         raise typer.Exit(1)
 
 
-@app.command()
-def build(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset: primus (pictures) or primus_audio (sound).")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder that load_dataset() will open.")],
-    n: Annotated[int | None, typer.Option("--n", help="At most this many staves (default: all there are).")] = None,
-    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the real PrIMuS or Camera-PrIMuS, or with OpenScore songs.")
-    ] = None,
-    sources: Annotated[
-        str | None, typer.Option(help="Comma-separated: rism, music21, openscore, primus (default: what is there).")
-    ] = None,
-    variations: Annotated[int, typer.Option(help="Variations of each training tune.")] = 0,
-    generated: Annotated[int, typer.Option(help="Generated training tunes to add.")] = 0,
-    encodings: Annotated[
-        str, typer.Option(help="Comma-separated: tunes must be in these of PrIMuS's vocabularies.")
-    ] = "semantic,agnostic",
-    splits: Annotated[str, typer.Option(help="Of the real PrIMuS: official, or work (by source work).")] = "official",
-    distorted: Annotated[
-        bool | None, typer.Option("--distorted/--no-distorted", help="primus: the distorted picture of each staff too.")
-    ] = None,
-    fonts: Annotated[
-        str | None,
-        typer.Option(help="primus_audio: comma-separated FONT or FONT:PROGRAM (file, folder, name), one a row."),
-    ] = None,
-    test_fonts: Annotated[str | None, typer.Option(help="primus_audio: other fonts for the test split.")] = None,
-    paper: Annotated[
-        bool | None, typer.Option("--paper", help="primus_audio: as the paper, one piano, plainly played, curated.")
-    ] = None,
-    curate: Annotated[
-        bool | None, typer.Option("--curate", help="primus_audio: without the staves that have a multirest.")
-    ] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="primus_audio: without staves that last longer.")] = None,
-    expressive: Annotated[
-        bool | None, typer.Option("--expressive", help="primus_audio: training staves are played with expression.")
-    ] = None,
-    gain: Annotated[float | None, typer.Option(help="primus_audio: FluidSynth's volume (default: 0.2).")] = None,
-    num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
-    as_json: Json = False,
-) -> None:
-    """Make a dataset: engrave or play, write sharded Parquet with a card. A killed build continues."""
-    from hfmusic.build import build as verb
-
-    special = {
-        "distorted": distorted,
-        "fonts": _names(fonts),
-        "test_fonts": _names(test_fonts),
-        "paper": paper,
-        "curate": curate,
-        "max_seconds": max_seconds,
-        "expressive": expressive,
-        "gain": gain,
-    }
-    summary = verb(
-        dataset,
-        out,
-        n=n,
-        seed=seed,
-        data_dir=data_dir,
-        sources=_names(sources),
-        variations=variations,
-        generated=generated,
-        encodings=_names(encodings),
-        splits=splits,
-        num_proc=num_proc,
-        **{name: value for name, value in special.items() if value is not None},
-    )
-    _report(summary, as_json)
-
-
-def _names(text: str | None) -> list[str] | None:
-    """The names of a comma-separated option."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+app.command()(build)
 
 
 @app.command()
@@ -248,14 +195,18 @@ def train(
     from hfmusic.train import train as verb
 
     folder = verb(recipe, resume=resume, max_minutes=max_minutes, overrides=set_)
-    _report({"model": str(folder / "model")}, as_json)
+    report({"model": str(folder / "model")}, as_json)
 
 
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model, a folder, or owner/model on the Hub.")],
     data: Annotated[
-        str, typer.Argument(help="A dataset folder, or a folder of ID.png (or ID.flac) and ID.semantic pairs.")
+        str,
+        typer.Argument(
+            help="A dataset folder, or a folder of ID.png (or ID.flac) and ID.semantic pairs; for a transcriber of "
+            "many voices: of recordings and their notes (.tsv, .jams, .mid)."
+        ),
     ],
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
     image: Annotated[
@@ -274,7 +225,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="metrics.json to write or add to.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a model: symbol error rate and sequence error rate, into metrics.json."""
+    """Measure a model: symbol and sequence error rates, or F1 of notes and frames, into metrics.json."""
     _quiet()
     if fuse is None:
         from hfmusic.evaluate import evaluate as verb
@@ -288,16 +239,17 @@ def evaluate(
         options: dict[str, Any] = {"split": split, "image": image or "image", "method": method, "fit": fit}
         rows = evaluate_fused(model, data, fuse, fuse_data, **options, seed=seed, out=out)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         told = f"{row['dataset']}, {row['split']}, n={row['n']}" + (f", {row['system']}" if "system" in row else "")
-        print(f"{row['metric']} {row['value']:.2f} {row['unit']} ({told})")
+        value = f"{row['value']:.4f}" if row["unit"] == "1" else f"{row['value']:.2f} {row['unit']}"
+        print(f"{row['metric']} {value} ({told})")
 
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="A paper: smc2022 or r2crnn.")],
+    paper: Annotated[str, typer.Argument(help="A paper: smc2022, r2crnn or les2023.")],
     table: Annotated[
         str, typer.Option(help="Of smc2022, comma-separated: 2, 3, and beyond (what this project adds to both).")
     ] = "2,3,beyond",
@@ -306,6 +258,12 @@ def reproduce(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder (default: runs/PAPER-SCALE).")] = None,
     images: Annotated[Path | None, typer.Option(help="Dataset of pictures, of hfmusic build primus.")] = None,
     audio: Annotated[Path | None, typer.Option(help="Dataset of the same staves played, of primus_audio.")] = None,
+    maps: Annotated[Path | None, typer.Option(help="Of les2023: dataset of hfmusic build maps.")] = None,
+    guitarset: Annotated[Path | None, typer.Option(help="Of les2023: dataset of hfmusic build guitarset.")] = None,
+    synthesized: Annotated[Path | None, typer.Option(help="Of les2023: of build synthesized_instruments.")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="Of les2023: leak-free, or paper (compositions of the tests are trained on).")
+    ] = "leak-free",
     cells: Annotated[str, typer.Option(help="Comma-separated names or patterns of cells (a2i-*); default: all.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cells and the time they should take.")] = False,
     as_json: Json = False,
@@ -316,17 +274,19 @@ def reproduce(
     _quiet()
     summary = verb(
         paper,
-        tables=_listed(table),
+        tables=listed(table),
         scale=scale,
         seeds=_numbers(seeds, "seeds"),
         out=out,
         images=images,
         audio=audio,
-        cells=_listed(cells),
+        recordings={"maps": maps, "guitarset": guitarset, "synthesized": synthesized},
+        protocol=protocol,
+        cells=listed(cells),
         dry_run=dry_run,
     )
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     elif dry_run:
         for row in summary["cells"]:
             minutes = "?" if row["minutes"] is None else row["minutes"]
@@ -338,13 +298,9 @@ def reproduce(
             print(f"{finding['verdict']}: {finding['claim']}" + (f" ({finding['numbers']})" * bool(finding["numbers"])))
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _numbers(text: str, name: str) -> list[int]:
     try:
-        return [int(part) for part in _listed(text)]
+        return [int(part) for part in listed(text)]
     except ValueError:
         raise ValueError(f"{name} must be numbers separated by commas, got {text!r}") from None
 
@@ -362,7 +318,7 @@ def export(
     from hfmusic.export import export as verb
 
     _quiet()
-    _report(verb(model, out), as_json)
+    report(verb(model, out), as_json)
 
 
 @app.command()
@@ -372,7 +328,7 @@ def models(as_json: Json = False) -> None:
 
     names = shipped_models()
     if as_json:
-        _print_json(names)
+        print_json(names)
     else:
         print("\n".join(names))
 
@@ -387,17 +343,6 @@ def _quiet() -> None:
     huggingface_hub.utils.logging.set_verbosity_error()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-
-
-def _report(summary: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(summary)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in summary.items()))
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 if __name__ == "__main__":

@@ -28,17 +28,58 @@ def primus_audio_card(summary: dict[str, Any], settings: PrimusSettings, public:
     return _card(_PRIMUS_AUDIO, summary, settings, public)
 
 
+def maps_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
+    """The card of `hfmusic build maps`. `public`: the settings as build.json has them."""
+    return _recordings_card(_MAPS, "cc-by-nc-sa-2.0", summary, public)
+
+
+def guitarset_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
+    """The card of `hfmusic build guitarset`."""
+    return _recordings_card(_GUITARSET, "cc-by-4.0", summary, public)
+
+
+def synthesized_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
+    """The card of `hfmusic build synthesized_instruments`."""
+    return _recordings_card(_SYNTHESIZED, "other", summary, public)
+
+
+def _recordings_card(about: str, licence: str, summary: dict[str, Any], public: dict[str, Any]) -> str:
+    title, text = about.split("\n", 1)
+    task, tag = "automatic-speech-recognition", "automatic-music-transcription"
+    return _RECORDINGS.format(
+        head=_HEAD.format(licence=licence, files=_data_files(summary), title=title, task=task, tag=tag),
+        counts=_counts(summary),
+        about=text.strip(),
+        ends=_ENDS[public.get("offsets", "")],
+        sampling_rate=f"{public['sampling_rate']:,}",
+        failed=summary["failed"],
+        dropped=_dropped(summary),
+        settings=", ".join(f"{key} {value}" for key, value in public.items()),
+    )
+
+
+def _data_files(summary: dict[str, Any]) -> str:
+    return "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in summary["rows"])
+
+
+def _counts(summary: dict[str, Any]) -> str:
+    rows = "\n".join(f"| {split} | {count} |" for split, count in summary["rows"].items())
+    return f"| split | rows |\n|---|---|\n{rows}"
+
+
+def _dropped(summary: dict[str, Any]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in summary["dropped"].items()) or "none"
+
+
 def _card(template: str, summary: dict[str, Any], settings: PrimusSettings, public: dict[str, Any]) -> str:
     used = [*settings.sources, *(["generated"] if settings.generated else [])]
     free = set(used) <= {"rism", "generated", "openscore"}
-    files = "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in summary["rows"])
-    counts = "\n".join(f"| {split} | {rows} |" for split, rows in summary["rows"].items())
     return template.format(
-        head=_HEAD.format(licence="cc-by-3.0" if free else "other", files=files, **_TITLES[template]),
-        counts=f"| split | rows |\n|---|---|\n{counts}",
+        head=_HEAD.format(licence="cc-by-3.0" if free else "other", files=_data_files(summary), **_TITLES[template]),
+        counts=_counts(summary),
         credits="\n".join(f"- {source}: {ATTRIBUTION[source]}" for source in used),
         failed=summary["failed"],
-        dropped=", ".join(f"{reason} {count}" for reason, count in summary["dropped"].items()) or "none",
+        dropped=_dropped(summary),
         settings=", ".join(f"{key} {value}" for key, value in public.items()),
     )
 
@@ -122,6 +163,60 @@ Settings: {settings}.
 Not expressible in PrIMuS's encodings, a duplicate, or curated, hence left out: {dropped}.
 Failed in playing: {failed} (failed.jsonl). The versions of the packages are in build.json.
 """
+
+# Of a note, by the setting `offsets`; GuitarSet has none.
+_ENDS = {
+    "": "as annotated",
+    "sound": "where it is damped: key and pedal let go",
+    "keys": "where its key is let go; the pedal may sustain its sound",
+}
+
+_RECORDINGS = """{head}
+
+One recording a row, with the notes that are heard in it.
+
+{counts}
+
+{about}
+
+| column | what |
+|---|---|
+| id, work, source | the recording, the composition (splits are made by it), the collection |
+| instrument, program, font | what plays; General MIDI program and SoundFont, -1 and empty where it is real |
+| audio, seconds | FLAC, {sampling_rate} Hz, mono, 16 bits, and its length |
+| notes | onset_seconds, offset_seconds ({ends}), pitch_midi, velocity, string (1: highest; 0: unknown) |
+
+## How it was built
+
+Settings: {settings}. Left out: {dropped}.
+Failed: {failed} (failed.jsonl). The versions of the packages are in build.json.
+"""
+
+_MAPS = """MAPS, pieces with their notes
+Pieces of MAPS, "MIDI Aligned Piano Sounds" (V. Emiya, N. Bertin, B. David, R. Badeau, 2010), CC BY-NC-SA 2.0 FR. Built
+by `hfmusic build maps` from a copy of it.
+
+The test split is what the `test_pianos` play, by default the real Disklavier. With protocol "leak-free" no composition
+is in two splits; with "paper" (paper 001, as its code has it) what is tested on is also trained on where another piano
+plays it, and validation is the test set again. `offsets` is about the .mid files; notes of .tsv and .txt end where
+these say: in the .tsv of Onsets and Frames with their keys."""
+
+_GUITARSET = """GuitarSet, recordings with their notes
+GuitarSet (Q. Xi, R. Bittner, J. Pauwels, X. Ye, J. P. Bello, ISMIR 2018), CC BY 4.0,
+https://zenodo.org/records/3371780. Built by `hfmusic build guitarset` from a copy of it.
+
+Pitches are rounded to semitones; velocities are not annotated: 64. A style's progression is one work, whoever plays it
+in whichever tempo and key, chords or solo: no progression of a style is in two splits."""
+
+_SYNTHESIZED = """Performances and scores, played by SoundFonts
+Notes of other collections, played by FluidSynth. Built by `hfmusic build synthesized_instruments`. The terms of the
+labels and of the fonts hold for it.
+
+No composition is in two splits. Only the training split is augmented. Further columns say how a sound departs from its
+labels' file: begin_seconds (of the excerpt, in the piece as it was played), tempo (factor), transposition (semitones),
+velocity_scale, room_seconds and room_decibels (an added echo; 0: none), noise_decibels (of the signal above added
+noise), eq_decibels (gains at 62.5, 125 ... 8,000 Hz). A sound's program plays all parts but percussion. Where a piece
+leaves its compass it is moved by octaves, and what still lies outside is left out of sound and notes."""
 
 _TITLES = {
     _PRIMUS: {"title": "Staves in PrIMuS's manner", "task": "image-to-text", "tag": "optical-music-recognition"},

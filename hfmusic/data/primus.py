@@ -7,9 +7,7 @@ two splits would share dropped, the rest shuffled by a hash. Rows then depend on
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
-import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +31,7 @@ from hfmusic.data.corpora import (
 from hfmusic.data.courtesy import with_courtesy_accidentals
 from hfmusic.data.generate import generated_tunes
 from hfmusic.data.primus_rows import item_rng, pack_score
+from hfmusic.data.shard_plans import SPLITS, digest, write_split_plan
 from hfmusic.data.shards import Row, Shard
 from hfmusic.data.splits import split_of
 from hfmusic.data.vary import vary
@@ -43,7 +42,6 @@ from hfmusic.symbolic.semantic import semantic_text, split_tokens, write_semanti
 from hfmusic.symbolic.vocabulary import load_vocabulary
 
 ENCODINGS = ("semantic", "agnostic")
-SPLITS = ("train", "validation", "test")
 SOURCES = ("rism", "music21", "openscore", "primus")
 # A text that two splits share stays where it is needed most.
 _RANK = {"train": 0, "validation": 1, "test": 2}
@@ -227,7 +225,7 @@ def write_plan(settings: PrimusSettings, folder: Path) -> dict[str, Any]:
     with candidates.open("rb") as file:
         for split in SPLITS:
             offsets = sorted((order, offset) for part, order, offset in kept.values() if part == split)
-            plan["shards"] += _write_shard_plans(split, offsets, file, folder, settings)
+            plan["shards"] += write_split_plan(split, offsets, file, folder, settings.rows_per_shard)
     candidates.unlink()
     write_atomic(folder / "plan.json", json.dumps(plan))
     return plan
@@ -245,14 +243,14 @@ def _distinct(
     kept: dict[bytes, tuple[str, bytes, int]] = {}
     identifiers: set[bytes] = set()
     for item in tqdm(items, desc="plan", unit="tune", total=n, mininterval=1.0):
-        order = _digest(item["id"])
+        order = digest(item["id"])
         if order in identifiers:
             raise ValueError(f"two tunes of the sources have the id {item['id']!r}")
         identifiers.add(order)
-        text = _digest(item["semantic"])
+        text = digest(item["semantic"])
         rival = kept.get(text)
         if rival is not None and rival[0] == "test" and item["id"] in official_test_ids():
-            text = _digest(item["id"] + item["semantic"])  # a published test set stays whole
+            text = digest(item["id"] + item["semantic"])  # a published test set stays whole
         elif rival is not None:
             same = rival[0] == item["split"]
             dropped["duplicate" if same else "in another split"] += 1
@@ -263,23 +261,3 @@ def _distinct(
         if n is not None and len(kept) == n:
             break
     return kept
-
-
-def _write_shard_plans(
-    split: str, offsets: list[tuple[bytes, int]], candidates: BinaryIO, folder: Path, settings: PrimusSettings
-) -> list[tuple[str, int]]:
-    total = math.ceil(len(offsets) / settings.rows_per_shard)
-    shards = []
-    for number in range(total):
-        chunk = offsets[number * settings.rows_per_shard : (number + 1) * settings.rows_per_shard]
-        name = f"{split}-{number:05d}-of-{total:05d}"
-        with (folder / f"{name}.jsonl").open("wb") as file:
-            for _, offset in chunk:
-                candidates.seek(offset)
-                file.write(candidates.readline())
-        shards.append((name, len(chunk)))
-    return shards
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()[:16]

@@ -59,8 +59,8 @@ class PrimusAudioSettings:
         Raises:
             ValueError: a font that is not here, or the same name and program twice.
         """
-        voices = _voices(self.fonts) if self.fonts is not None else (Voice(shipped_font(), "FluidR3_GM", 0),)
-        return PrimusAudioRows(self.plan.seed, voices, _voices(self.test_fonts), self.expressive, self.gain)
+        voices = voices_of(self.fonts) if self.fonts is not None else (Voice(shipped_font(), "FluidR3_GM", 0),)
+        return PrimusAudioRows(self.plan.seed, voices, voices_of(self.test_fonts), self.expressive, self.gain)
 
     def public(self, rows: PrimusAudioRows) -> dict[str, Any]:
         """The settings as build.json keeps them: fonts by name and content."""
@@ -76,7 +76,12 @@ class PrimusAudioSettings:
         }
 
 
-def _voices(fonts: Sequence[str]) -> tuple[Voice, ...]:
+def voices_of(fonts: Sequence[str]) -> tuple[Voice, ...]:
+    """The voices of FONT or FONT:PROGRAM texts.
+
+    Raises:
+        ValueError: a font that is not here, or the same name and program twice.
+    """
     voices = tuple(map(Voice.parse, fonts))
     names = Counter((voice.name, voice.program) for voice in voices)
     twice = [f"{name}:{program}" for (name, program), count in names.items() if count > 1]

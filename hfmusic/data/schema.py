@@ -37,6 +37,54 @@ PRIMUS_AUDIO_FEATURES = Features(
 )
 
 
+# A note of a recording: `hfmusic.data.note_files.Note`.
+_NOTES = [
+    {
+        "onset_seconds": Value("float64"),
+        "offset_seconds": Value("float64"),
+        "pitch_midi": Value("int16"),
+        "velocity": Value("int16"),
+        "string": Value("int16"),
+    }
+]
+
+# One recording a row. `program` is General MIDI's, -1 of real instruments; `seconds` is the length of the sound.
+RECORDING_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "work": Value("string"),
+        "source": Value("string"),
+        "instrument": Value("string"),
+        "program": Value("int32"),
+        "font": Value("string"),
+        "audio": Audio(sampling_rate=16000),
+        "seconds": Value("float32"),
+        "notes": _NOTES,
+    }
+)
+
+# How a synthesized recording departs from its labels' file: see `hfmusic.data.renditions.Rendition` (where it begins in
+# the piece as it was played, its tempo ...) and `hfmusic.data.treatments.Treatment`.
+SYNTHESIZED_FEATURES = Features(
+    {
+        **RECORDING_FEATURES,
+        "begin_seconds": Value("float32"),
+        "tempo": Value("float32"),
+        "transposition": Value("int16"),
+        "velocity_scale": Value("float32"),
+        "room_seconds": Value("float32"),
+        "room_decibels": Value("float32"),
+        "noise_decibels": Value("float32"),
+        "eq_decibels": [Value("float32")],
+    }
+)
+
+
+def at_rate(features: Features, sampling_rate: int) -> Features:
+    """Some features with their sound at another rate."""
+    return Features({**features, "audio": Audio(sampling_rate=sampling_rate)})
+
+
 def parquet_schema(features: Features) -> pa.Schema:
     """The Arrow schema of some features, with the metadata by which `load_dataset` finds them again."""
     metadata = {"huggingface": json.dumps({"info": {"features": features.to_dict()}}, sort_keys=True)}

@@ -64,7 +64,13 @@ class ShardReport:
 
 
 def write_shards(
-    shards: Sequence[Shard], make_row: RowMaker, schema: pa.Schema, *, num_proc: int = 2, title: str = "build"
+    shards: Sequence[Shard],
+    make_row: RowMaker,
+    schema: pa.Schema,
+    *,
+    num_proc: int = 2,
+    title: str = "build",
+    unit: str = "staff",
 ) -> ShardReport:
     """Write the shards that are not there yet, in `num_proc` worker processes, and report on all of them.
 
@@ -77,7 +83,7 @@ def write_shards(
     if num_proc < 1:
         raise ValueError(f"num_proc must be at least 1, got {num_proc}")
     todo = deque(shard for shard in shards if not shard.finished)
-    progress = tqdm(total=sum(shard.count for shard in shards), desc=title, unit="staff", mininterval=1.0)
+    progress = tqdm(total=sum(shard.count for shard in shards), desc=title, unit=unit, mininterval=1.0)
     progress.update(progress.total - sum(shard.count for shard in todo))
     workers = [_Worker(make_row, schema) for _ in range(min(num_proc, len(todo)))]
     try:

@@ -6,10 +6,10 @@ reverb and chorus), in float32 and mono, without that command's long silence at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import mido
 import numpy as np
@@ -31,6 +31,8 @@ _TAIL_STEP_SECONDS = 0.2
 _FADE_SECONDS = 0.01  # of a tail that is cut before it is silent
 _LONGEST_SECONDS = 3600.0
 _PERCUSSION = 9
+_PROBE_SECONDS, _PROBE_VELOCITY = 0.25, 90
+SoundingNote = tuple[Any, ...]  # onset and offset in seconds, MIDI pitch, velocity, and what else it carries
 
 
 class Synthesizer:
@@ -91,6 +93,32 @@ class Synthesizer:
         """
         events, end = _timed_messages(midi)
         end = max(end, last_rest + max((event.seconds for event in events if event.is_note), default=0.0))
+        return self._play(events, end, reverb=reverb, gain=gain)
+
+    def play_notes(
+        self, notes: Iterable[SoundingNote], *, reverb: bool | None = None, gain: float | None = None, end: float = 0.0
+    ) -> np.ndarray:
+        """Notes as sound, as `play` gives the sound of a file.
+
+        Args:
+            notes: (onset in seconds, offset in seconds, MIDI pitch, velocity 1 to 127, ...) each, in any order. A key
+                that is struck again while it is down is let go first.
+            end: seconds that the music lasts at least.
+
+        Raises:
+            ValueError: a note that ends before it begins, or music that lasts longer than an hour.
+        """
+        events = []
+        for onset, offset, pitch, velocity, *_ in notes:
+            if not 0 <= onset <= offset <= _LONGEST_SECONDS:
+                raise ValueError(f"a note must last from 0 to {_LONGEST_SECONDS:.0f} s, got {onset} to {offset}")
+            events.append(_Message(onset, "note_on", 0, pitch, velocity))
+            events.append(_Message(offset, "note_off", 0, pitch, 0))
+            end = max(end, offset)
+        events.sort(key=lambda event: (event.seconds, event.kind))  # note_off comes before note_on
+        return self._play(events, end, reverb=reverb, gain=gain)
+
+    def _play(self, events: Sequence[_Message], end: float, *, reverb: bool | None, gain: float | None) -> np.ndarray:
         self._synth.reset()
         self._synth.switch(
             reverb=self._reverb if reverb is None else reverb,
@@ -108,6 +136,18 @@ class Synthesizer:
         self._synth.render(sides[0, now:], sides[1, now:])
         sound = _mono(sides)
         return trim_release(np.concatenate([sound, *self._tail(sound)]), end, self.sampling_rate)
+
+    def audible_keys(self) -> tuple[int, ...]:
+        """The MIDI pitches 0 to 127 at which the program sounds: fonts end somewhere, and some have holes."""
+        peaks = []
+        for pitch in range(128):
+            self._synth.reset()
+            self._synth.switch(reverb=False, chorus=False, gain=self._gain)
+            self._synth.send("note_on", 0, pitch, _PROBE_VELOCITY)
+            sides = np.zeros((2, self._blocks(_PROBE_SECONDS)), np.float32)
+            self._synth.render(sides[0], sides[1])
+            peaks.append(float(np.abs(_mono(sides)).max()))
+        return tuple(pitch for pitch, peak in enumerate(peaks) if peak > _threshold(max(peaks), TAIL_DECIBELS))
 
     def _tail(self, sound: np.ndarray) -> Iterator[np.ndarray]:
         """What is heard after the music, in steps, until a whole step is silent beside the peak so far."""
