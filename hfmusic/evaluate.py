@@ -56,7 +56,8 @@ def evaluate(
     """Measure a model on labelled staves; prints a table of errors by kind of symbol to stderr.
 
     For sounds it also tells which errors no ear could avoid (`hfmusic.metrics.hearing`); the metric
-    "audible_symbol_error_rate" leaves those out.
+    "audible_symbol_error_rate" leaves those out. A transcriber of many voices is measured on recordings with their
+    notes instead, without image, method and batch_size: see `hfmusic.evaluate_notes`.
 
     Args:
         model: a name or path as `hfmusic.load` takes, or what it returned.
@@ -75,6 +76,12 @@ def evaluate(
         ValueError: no such model or data, or an unknown split, image or method.
     """
     loaded = _loaded(model)
+    if hasattr(loaded.processor, "transcribe"):
+        from hfmusic.evaluate_notes import evaluate_notes
+
+        if image not in (None, "audio") or method is not None:
+            raise ValueError(f"a transcriber hears recordings in one way, got image {image} and method {method}")
+        return evaluate_notes(loaded, data, split=split, n=n, out=out, seed=seed, name=_name(model))
     image, method = image or _column(loaded), method or loaded.processor.default_method
     readings, total = read_split(
         loaded, data, split=split, image=image, n=n, seed=seed, method=method, batch_size=batch_size
@@ -90,7 +97,7 @@ def evaluate(
         "version": _version(),
         "image": image,
         "method": method,
-        "model": str(model) if isinstance(model, str | Path) else str(loaded.model.name_or_path),
+        "model": _name(model),
     }
     rows = [{**row, **about} for row in error_rates(readings, heard=image == "audio")]
     _tell(readings, heard=image == "audio")
@@ -258,9 +265,12 @@ def _tell(readings: Readings, *, heard: bool) -> None:
         print(f"not read: {name}: {reason}", file=sys.stderr)
 
 
-def _command(model: Any, data: Any, **options: Any) -> str:
-    given = model if isinstance(model, str | Path) else model.model.name_or_path
-    words = ["hfmusic", "evaluate", str(given), str(data)]
+def _name(model: str | Path | Loaded) -> str:
+    return str(model) if isinstance(model, str | Path) else str(model.model.name_or_path)
+
+
+def _command(model: str | Path | Loaded, data: str | Path, **options: Any) -> str:
+    words = ["hfmusic", "evaluate", _name(model), str(data)]
     for name, value in options.items():
         words += [] if value is None else [f"--{name}", str(value)]
     return shlex.join(words)

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parent
 # The checkout's model_cards/ in development, the same folder inside an installed wheel.
 SHIPPED = (_PACKAGE.parent / "model_cards", _PACKAGE / "_model_cards")
+TRANSCRIBERS = ("unet_transcriber",)  # model types that give notes: they have no CTC
 
 
 class Loaded(NamedTuple):
-    """A model in eval mode, or its exported network, and the processor that was saved with it."""
+    """A model in eval mode, or its exported network, and the processor that was saved with it (for models of
+    `TRANSCRIBERS` a `TranscriberProcessor`).
+    """
 
     model: PreTrainedModel | OnnxCTC
     processor: CTCProcessor
@@ -72,7 +75,8 @@ def load(name: str = "crnn-omr", *, runtime: Literal["torch", "onnx"] | None = N
         network = None if runtime == "torch" else exported(place, config)
         processor = transformers.AutoProcessor.from_pretrained(place)
         if network is None and runtime != "onnx":
-            model = transformers.AutoModelForCTC.from_pretrained(place, use_safetensors=True)
+            auto = transformers.AutoModel if config.model_type in TRANSCRIBERS else transformers.AutoModelForCTC
+            model = auto.from_pretrained(place, use_safetensors=True)
             return Loaded(model.eval(), processor)
     except Exception as error:  # huggingface_hub, safetensors and transformers raise a dozen kinds of their own
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
