@@ -66,7 +66,7 @@ class Way:
 
 def our_steps(training: Training) -> Callable[[], tuple[int, int, int]]:
     """The project's loop, step by step: buckets, augmentation, factorised head, averaged weights, channels last."""
-    batches = iter(training_loader(training.staves, training.config))
+    batches = iter(training_loader(training.task.staves, training.config))
 
     def step() -> tuple[int, int, int]:
         batch = next(batches)
@@ -112,10 +112,10 @@ def plain_batches(features: Callable[[int], np.ndarray], labels: list[np.ndarray
 
 
 def plain_ways(training: Training, data: str, split: str) -> list[Way]:
-    staves: TrainingStaves = training.staves
+    staves: TrainingStaves = training.task.staves
     (entry,) = staves.sets
     assert entry.clean is not None
-    clean, stride = entry.clean, training.built.config.width_stride
+    clean, stride = entry.clean, training.task.built.config.width_stride
     kept = [np.asarray(clean[int(row)], np.float32) / 255 for row in entry.rows[:STAVES, 0]]
     wanted = {clean.ids[int(row)]: place for place, row in enumerate(entry.rows[:STAVES, 0])}
     pictures: dict[int, bytes] = {}
@@ -124,14 +124,14 @@ def plain_ways(training: Training, data: str, split: str) -> list[Way]:
             pictures[wanted[stave.id]] = stave.encoded
         if len(pictures) == len(wanted):
             break
-    extract = training.built.extract
+    extract = training.task.built.extract
     sources: dict[str, Callable[[int], np.ndarray]] = {
         "plain loop, features at hand": kept.__getitem__,
         "plain loop, pictures read each time": lambda row: extract(Image.open(io.BytesIO(pictures[row]))),
     }
     labels = entry.labels[: len(kept)]
     return [
-        Way(name, plain_steps(CRNNForCTC(training.built.config), plain_batches(source, labels, stride)), False)
+        Way(name, plain_steps(CRNNForCTC(training.task.built.config), plain_batches(source, labels, stride)), False)
         for name, source in sources.items()
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from hfmusic.reproduce.cells import Cell
     from hfmusic.reproduce.recipes import Places, Scale
 
-PAPERS = ("smc2022", "r2crnn")
+PAPERS = ("smc2022", "r2crnn", "les2023")
 SCALE_NAMES = ("small", "paper")
 FOLDERS = {
     "small": ("dist/primus-omr", "dist/primus-audio-paper"),
     "paper": ("dist/primus", "dist/primus-audio"),
 }
+RECORDINGS = {"maps": "dist/maps", "guitarset": "dist/guitarset", "synthesized": "dist/synthesized-les2023"}
 
 
 def reproduce(
@@ -28,6 +29,8 @@ def reproduce(
     out: str | Path | None = None,
     images: str | Path | None = None,
     audio: str | Path | None = None,
+    recordings: Mapping[str, str | Path | None] | None = None,
+    protocol: str = "leak-free",
     cells: Sequence[str] = (),
     dry_run: bool = False,
     cache_dir: str = "cache/features",
@@ -35,12 +38,16 @@ def reproduce(
     """Train and measure the cells of a paper's tables; resumable cell by cell, and within a cell.
 
     Args:
-        paper: "smc2022" (paper 000, tables 2 and 3) or "r2crnn" (paper 002, table 1).
+        paper: "smc2022" (paper 000, tables 2 and 3), "r2crnn" (paper 002, table 1) or "les2023" (paper 001, tables 1
+            to 3 and figure 3).
         tables: of smc2022: "2", "3", and "beyond": the cells that this project adds to both.
         scale: "small" (two CPU cores, an hour or so a seed) or "paper" (Camera-PrIMuS, a GPU).
         out: folder for lists of staves, runs, one JSON a cell, and results.json, .md and .png.
         images, audio: datasets of the same staves, as `hfmusic build primus` and `primus_audio` make them (r2crnn
             takes only pictures).
+        recordings: of les2023: the datasets "maps", "guitarset" and "synthesized", as `hfmusic build maps`, `guitarset`
+            and `synthesized_instruments` make them.
+        protocol: of les2023: "leak-free" drops recordings of compositions that are in a test set, "paper" keeps them.
         cells: names or patterns (`a2i-*`) of cells to run, after those they need. None: all of the tables.
         dry_run: only list the cells, with estimated minutes.
 
@@ -54,6 +61,9 @@ def reproduce(
     _check("scale", scale, SCALE_NAMES)
     if not seeds or min(seeds) < 0:
         raise ValueError(f"seeds must be numbers from 0, at least one, got {list(seeds)}")
+    if paper == "les2023":
+        place = Path(out or f"runs/{paper}-{scale}-{protocol}")
+        return _les2023(scale, seeds, place, recordings or {}, protocol, cells, dry_run, cache_dir)
     folder = Path(out or f"runs/{paper}-{scale}")
     if paper == "r2crnn":
         return _r2crnn(scale, seeds, folder, str(images or FOLDERS[scale][0]), cells, dry_run, cache_dir)
@@ -84,6 +94,36 @@ def _r2crnn(
     command = _command("r2crnn", scale, (), seeds, patterns)
     options: dict[str, Any] = {"scale": scale, "seeds": seeds, "cache_dir": cache_dir, "command": command}
     return reproduce_table(out=out, images=images, cells=cells, **options)
+
+
+def _les2023(
+    scale: str,
+    seeds: Sequence[int],
+    out: Path,
+    recordings: Mapping[str, str | Path | None],
+    protocol: str,
+    patterns: Sequence[str],
+    dry_run: bool,
+    cache_dir: str,
+) -> dict[str, Any]:
+    from hfmusic.reproduce.les2023 import PROTOCOLS, SCALES, Places, cells_called, reproduce_tables
+
+    _check("protocol", protocol, PROTOCOLS)
+    cells = cells_called(patterns)
+    if dry_run:
+        minutes, steps = SCALES[scale].minutes, SCALES[scale].steps
+        rows = [
+            {"cell": cell.name, "seed": seed, "steps": steps, "minutes": minutes}
+            | {"done": (out / f"seed{seed}" / f"{cell.name}.json").is_file()}
+            for seed in seeds
+            for cell in cells
+        ]
+        left = sum(not row["done"] for row in rows)
+        return {"cells": rows, "minutes": None if minutes is None else minutes * left}
+    folders = {name: str(recordings.get(name) or folder) for name, folder in RECORDINGS.items()}
+    command = f"{_command('les2023', scale, (), seeds, patterns)} --protocol {protocol}"
+    places = Places(folders, out, cache_dir, protocol)
+    return reproduce_tables(scale=scale, seeds=seeds, places=places, cells=cells, command=command)
 
 
 def _check(what: str, given: str, known: Sequence[str]) -> None:

@@ -13,13 +13,18 @@ import yaml
 
 from hfmusic.data.augment import AugmentConfig
 from hfmusic.data.spectrum_augment import SpectrumAugmentConfig
+from hfmusic.training.sound_augment import SoundAugmentConfig
 
 RECIPES = Path(__file__).parent / "recipes"
+ARCHITECTURES = ("crnn", "r2crnn", "unet_transcriber")
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
+
+    A transcriber's rows are recordings, of which it sees crops (`CropConfig`); `modality`, `distorted_probability` and
+    `max_width` are not for them.
 
     `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
     staves that can be trained on. `max_width`: only those of at most so many columns. `prefix`: only those whose
@@ -46,7 +51,8 @@ class TrainingData:
 @dataclass(frozen=True)
 class ValidationData:
     """A dataset folder to measure on while training: its column `image`, which is "image", "distorted" or "audio".
-    Only sets with `monitor` choose the best checkpoint. `ids`: as `TrainingData`'s."""
+    Only sets with `monitor` choose the best checkpoint. `ids`: as `TrainingData`'s. A transcriber is measured on
+    recordings' beginnings (`CropConfig`), whatever `image` says; `prefix` of their ids: as `TrainingData`'s."""
 
     path: str
     split: str = "validation"
@@ -55,6 +61,7 @@ class ValidationData:
     monitor: bool = True
     name: str = ""
     ids: str | None = None
+    prefix: str = ""
 
     @property
     def modality(self) -> str:
@@ -94,6 +101,21 @@ class ImitationConfig:
 
 
 @dataclass(frozen=True)
+class CropConfig:
+    """What a transcriber hears of a recording: crops of `seconds`, one for each `seconds` of it an epoch, at random
+    places in as many equal parts of it, or with `per_track` one an epoch (paper 001). Shorter recordings are followed
+    by silence. It is measured on their first `validation_seconds`."""
+
+    seconds: float = 10.24
+    per_track: bool = False
+    validation_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        _check(self.seconds > 0, "crop.seconds must be positive", self.seconds)
+        _check(self.validation_seconds > 0, "crop.validation_seconds must be positive", self.validation_seconds)
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """`name` "adamw" or "adam"; `weight_decay` is spared on biases and normalisation weights."""
 
@@ -112,16 +134,20 @@ class OptimizerConfig:
 class ScheduleConfig:
     """Learning rate over `max_steps`: "one_cycle" and "cosine" warm up over `warmup` (a part of all steps) and decay
     along a cosine to `final` (a part of the highest rate); one_cycle also warms up along a cosine. "constant" is
-    paper 000's. With `by_time` and a limit of minutes, the schedule goes by minutes where they run ahead of the steps,
-    so the decay ends when the time is up."""
+    paper 000's, "steps" paper 001's: times `decay` every `decay_steps` steps. With `by_time` and a limit of minutes,
+    the schedule goes by minutes where they run ahead of the steps, so the decay ends when the time is up."""
 
     kind: str = "one_cycle"
     warmup: float = 0.1
     final: float = 0.001
     by_time: bool = False
+    decay: float = 0.98
+    decay_steps: int = 10_000
 
     def __post_init__(self) -> None:
-        kinds = ("one_cycle", "cosine", "constant")
+        kinds = ("one_cycle", "cosine", "constant", "steps")
+        _check(0 < self.decay <= 1, "schedule.decay must be more than 0, at most 1", self.decay)
+        _check(self.decay_steps >= 1, "schedule.decay_steps must be at least 1", self.decay_steps)
         _check(self.kind in kinds, f"schedule.kind must be one of {', '.join(kinds)}", self.kind)
         _check(0 <= self.warmup < 1, "schedule.warmup must be 0 to 1", self.warmup)
 
@@ -130,10 +156,12 @@ class ScheduleConfig:
 class TrainingConfig:
     """Everything a training depends on. Steps are optimizer steps.
 
-    `architecture` is the config's `model_type`, "crnn" or "r2crnn". `processor`, `audio_processor` and `model` are the
-    keyword arguments of the image processor, the feature extractor of sounds and the architecture's config; sizes that
-    follow from the vocabulary are filled in. `augment` is for pictures,
-    `audio_augment` for spectra of sounds. `ema_decay` 0 turns the averaged weights off.
+    `architecture` is the config's `model_type`, "crnn", "r2crnn" or "unet_transcriber". `processor`, `audio_processor`
+    and `model` are the keyword arguments of the image processor, the feature extractor of sounds and the architecture's
+    config; sizes that follow from the vocabulary are filled in. A transcriber's `processor` has the options of
+    decoding, its `model` may name a `preset`, "recommended" or "paper". `augment` is for pictures, `audio_augment` for
+    spectra of sounds, `sound_augment` for sounds. `clip_value` holds each gradient within a bound. `ema_decay` 0 turns
+    the averaged weights off.
     """
 
     name: str
@@ -150,12 +178,15 @@ class TrainingConfig:
     factorised_head: bool = False
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(probability=0.0))
     audio_augment: SpectrumAugmentConfig = field(default_factory=lambda: SpectrumAugmentConfig(probability=0.0))
+    sound_augment: SoundAugmentConfig = field(default_factory=SoundAugmentConfig)
+    crop: CropConfig = field(default_factory=CropConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     batch_size: int = 16
     mega_batches: int = 50
     max_steps: int = 10_000
     clip_norm: float = 5.0
+    clip_value: float | None = None
     ema_decay: float = 0.999
     seed: int = 0
     mixed_precision: str = "auto"
@@ -173,7 +204,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         both = self.initial is not None and self.transfer is not None
         _check(not both, "a recipe starts from initial or from a transfer, not from both", self.initial)
-        _check(self.architecture in ("crnn", "r2crnn"), 'architecture must be "crnn" or "r2crnn"', self.architecture)
+        known = ", ".join(ARCHITECTURES)
+        _check(self.architecture in ARCHITECTURES, f"architecture must be one of {known}", self.architecture)
         _check(bool(self.train), "a recipe needs at least one dataset under train", list(self.train))
         for name in (
             "batch_size",
@@ -187,6 +219,7 @@ class TrainingConfig:
             _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
         _check(self.total_limit >= 1, "total_limit must be at least 1", self.total_limit)
         _check(self.clip_norm > 0, "clip_norm must be positive", self.clip_norm)
+        _check(self.clip_value is None or self.clip_value > 0, "clip_value must be positive", self.clip_value)
         _check(0 <= self.ema_decay < 1, "ema_decay must be 0 to 1", self.ema_decay)
         modes = ("auto", "no", "bf16", "fp16")
         _check(

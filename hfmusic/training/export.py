@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoModelForCTC
+from transformers import AutoModelForCTC, ProcessorMixin
 
 from hfmusic.models.audio_reading import open_sound
 from hfmusic.models.configuration_crnn import CRNNConfig
@@ -143,7 +143,7 @@ def set_dropout(model: CRNNForCTC, dropout: float) -> None:
             layer.p = dropout
 
 
-def export_model(folder: Path, model: nn.Module, processor: CTCProcessor, config: TrainingConfig, log: Path) -> None:
+def export_model(folder: Path, model: nn.Module, processor: ProcessorMixin, config: TrainingConfig, log: Path) -> None:
     """Write a model folder: weights (the head folded: `model` is changed), configs, processor, recipe and log."""
     fold_head(model)
     model.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch knows it, its stubs do not

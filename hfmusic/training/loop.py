@@ -1,4 +1,4 @@
-"""The one training loop: cached features in, checkpoints, a log and a model folder out."""
+"""The one training loop: a task's batches in, checkpoints, a log and a model folder out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm.auto import tqdm
 
-from hfmusic.data.collate import model_inputs
 from hfmusic.training.checkpoint import (
     RunLog,
     checkpoint_folder,
@@ -30,11 +29,8 @@ from hfmusic.training.checkpoint import (
     write_folder,
 )
 from hfmusic.training.config import OptimizerConfig, TrainingConfig
-from hfmusic.training.data import training_loader, training_staves, validation_staves
-from hfmusic.training.export import BuiltModel, build_model, export_model, processor_of, trained_model
-from hfmusic.training.imitation import check_teacher, imitation_loss
 from hfmusic.training.schedule import AveragedWeights, learning_rate_factor, progress_of
-from hfmusic.training.validation import validate
+from hfmusic.training.task import StepLoss, Task, make_task
 
 logger = logging.getLogger(__name__)
 MAX_BAD_STEPS = 20
@@ -88,6 +84,15 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Opt
     return kind(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=fused)
 
 
+def mean_losses(losses: list[StepLoss]) -> dict[str, float]:
+    """Means over steps: `loss`, and `loss/PART` of each part that the last step has."""
+    means = {"loss": torch.stack([one.total for one in losses]).float().mean().item()}
+    for name in losses[-1].parts:
+        found = [one.parts[name] for one in losses if name in one.parts]
+        means[f"loss/{name}"] = torch.stack(found).float().mean().item()
+    return means
+
+
 class Training:
     """A run of a recipe: `run()` trains to the end, to a limit of minutes or to a signal, and exports the model."""
 
@@ -99,14 +104,8 @@ class Training:
             raise ValueError(f"{self.folder} holds a training already: resume it, or give this one another name")
         self.accelerator = set_up_device(config)
         torch.manual_seed(config.seed)
-        self.built: BuiltModel = build_model(config)
-        extract, frames = self.built.extract, self.built.config.output_length
-        with self.accelerator.main_process_first():
-            stride = self.built.config.width_stride
-            self.staves = training_staves(config, extract, frames, width_stride=stride)
-            self.validation = validation_staves(config, extract)
-        model = self.built.model.to(self.accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.teacher = self._teacher(model)
+        self.task: Task = make_task(config, self.accelerator)
+        model = self.task.model
         self.average = AveragedWeights(model, config.ema_decay)
         self.position = Position()
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(model, config.optimizer))
@@ -117,17 +116,7 @@ class Training:
             logger.info("resumed at step %d", self.position.step)
         self.log = RunLog(self.folder / "log.jsonl", self.position.step if checkpoints else None)
         self.stop_requested = False
-        self.losses: list[torch.Tensor] = []
-
-    def _teacher(self, student: nn.Module) -> nn.Module | None:
-        """The network whose front is imitated at first, in inference mode."""
-        if self.config.imitate is None:
-            return None
-        if self.accelerator.num_processes > 1:
-            raise ValueError("a recipe with imitate trains in one process, got several")
-        teacher = trained_model(self.config.imitate.source, "imitate.source")
-        check_teacher(student, teacher)
-        return teacher.eval().requires_grad_(False).to(self.accelerator.device)
+        self.losses: list[StepLoss] = []
 
     @property
     def plain_model(self) -> nn.Module:
@@ -143,13 +132,12 @@ class Training:
         config, position = self.config, self.position
         if self.accelerator.is_main_process:
             (self.folder / "train_config.json").write_text(config.to_json(), encoding="utf-8")
-            if self.built.transfer is not None:
-                self.built.transfer.save(self.folder / "transfer.json")
+            self.task.start(self.folder)
         first, started, before = position.step, time.monotonic(), position.seconds
         # by_time: minutes are the whole run's, so that a resumed one ends its decay on time; else they are this call's
         spent_before = 0.0 if config.schedule.by_time else before
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        batches = iter(training_loader(self.staves, config, start=first, rank=rank, world=world))
+        batches = self.task.batches(start=first, rank=rank, world=world)
         bar = tqdm(
             total=config.max_steps, initial=first, desc=config.name, disable=not self.accelerator.is_main_process
         )
@@ -175,31 +163,30 @@ class Training:
         """One optimizer step at the learning rate of this moment."""
         config, position = self.config, self.position
         progress = progress_of(config.schedule, position.step, config.max_steps, self.minutes, self.max_minutes)
-        rate = config.optimizer.lr * learning_rate_factor(config.schedule, progress)
+        rate = config.optimizer.lr * learning_rate_factor(config.schedule, progress, position.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
-        inputs = model_inputs(batch, self.accelerator.device)
         with self.accelerator.autocast():
-            if config.imitate is not None and self.teacher is not None and progress < config.imitate.share:
-                loss = imitation_loss(self.plain_model, self.teacher, inputs)
-            else:
-                loss = self.model(**inputs).loss
-        self.accelerator.backward(loss)
+            loss = self.task.loss(self.model, batch, progress)
+        self.accelerator.backward(loss.total)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        if config.clip_value is not None:
+            self.accelerator.clip_grad_value_(self.model.parameters(), config.clip_value)
         if torch.isfinite(norm):
             self.optimizer.step()
             self.average.update(self.plain_model)
             position.bad_steps = 0
         elif self.accelerator.scaler is not None:  # fp16 finds its scale by such steps
             self.optimizer.step()
-        else:  # one stave that cannot be spelled in its frames must not end a night's training
+        else:  # one item, such as a stave that cannot be spelled in its frames, must not end a night's training
             position.bad_steps += 1
-            logger.warning("step %d: gradient not finite, skipped; staves %s", position.step, ", ".join(batch["ids"]))
+            told = (position.step, self.task.items, ", ".join(batch["ids"]))
+            logger.warning("step %d: gradient not finite, skipped; %s %s", *told)
             if position.bad_steps >= MAX_BAD_STEPS:
                 raise FloatingPointError(f"the gradient was not finite for {MAX_BAD_STEPS} steps in a row")
         self.optimizer.zero_grad(set_to_none=True)
-        self.losses.append(loss.detach())
+        self.losses.append(StepLoss(loss.total.detach(), {name: part.detach() for name, part in loss.parts.items()}))
         position.step += 1
 
     def _time_is_up(self, spent_before: float) -> bool:
@@ -212,16 +199,17 @@ class Training:
 
     def _report(self, bar: Any, board: Any, last: tuple[int, float]) -> tuple[int, float]:
         now, step = time.monotonic(), self.position.step
-        loss = torch.stack(self.losses).float().mean().item()
+        losses = mean_losses(self.losses)
         self.losses.clear()
         batch = self.config.batch_size * self.accelerator.num_processes
         entry = {
-            "loss": round(loss, 5),
+            **{name: round(value, 5) for name, value in losses.items()},
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "samples_per_second": round((step - last[0]) * batch / max(now - last[1], 1e-9), 2),
             "minutes": round(self.minutes, 3),
         }
-        bar.set_postfix(loss=f"{loss:.3f}", ser="-" if self.position.best_step < 0 else f"{self.position.best:.2f}")
+        best = "-" if self.position.best_step < 0 else f"{self.position.best:.2f}"
+        bar.set_postfix({"loss": f"{losses['loss']:.3f}", self.task.monitor: best})
         self._record(board, entry)
         return step, now
 
@@ -234,17 +222,16 @@ class Training:
 
     def _evaluate(self, board: Any) -> None:
         """Validate the averaged weights; keep them in `best/` when they are the best so far."""
-        if not self.validation:
+        if not self.config.validation:
             return
-        model, position = self.plain_model, self.position
+        model, position, monitor = self.plain_model, self.position, self.task.monitor
         self.average.swap(model)
         if self.accelerator.is_main_process:
-            tokens, size = self.built.tokens, self.config.eval_batch_size
-            results = validate(model, self.validation, tokens, batch_size=size)
+            results = self.task.validate(model)
             self._record(board, {**results, "minutes": round(self.minutes, 3)})
             tqdm.write(f"step {position.step}: " + ", ".join(f"{k} {v:.2f}" for k, v in results.items()))
-            if "ser" in results and results["ser"] <= position.best:
-                position.best, position.best_step = results["ser"], position.step
+            if monitor in results and results[monitor] <= position.best:
+                position.best, position.best_step = results[monitor], position.step
                 weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
                 write_folder(self.folder / "best", lambda folder: torch.save(weights, folder / "weights.pt"))
         self.average.swap(model)
@@ -277,11 +264,7 @@ class Training:
             self.plain_model.load_state_dict(torch.load(best, weights_only=True))
         else:
             self.average.swap(self.plain_model)
-        processor = processor_of(self.config, self.staves, self.built.config.modalities)
-        write_folder(
-            self.folder / "model",
-            lambda folder: export_model(folder, self.plain_model, processor, self.config, self.log.path),
-        )
+        write_folder(self.folder / "model", lambda folder: self.task.export(folder, self.plain_model, self.log.path))
 
     def _tensorboard(self) -> Any:
         if not (self.config.tensorboard and self.accelerator.is_main_process):

@@ -21,8 +21,8 @@ def progress_of(
     return min(1.0, part)
 
 
-def learning_rate_factor(schedule: ScheduleConfig, progress: float) -> float:
-    """Part of the highest learning rate at `progress` 0 to 1.
+def learning_rate_factor(schedule: ScheduleConfig, progress: float, step: int = 0) -> float:
+    """Part of the highest learning rate at `progress` 0 to 1; of kind "steps" at a step.
 
     >>> cosine = ScheduleConfig("cosine", warmup=0.5, final=0.0)
     >>> [round(learning_rate_factor(cosine, progress), 3) for progress in (0, 0.25, 0.5, 0.75, 1)]
@@ -30,6 +30,8 @@ def learning_rate_factor(schedule: ScheduleConfig, progress: float) -> float:
     """
     if schedule.kind == "constant":
         return 1.0
+    if schedule.kind == "steps":
+        return schedule.decay ** (step // schedule.decay_steps)
     if progress < schedule.warmup:
         part = progress / schedule.warmup
         if schedule.kind == "cosine":

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hfmusic.testing.recordings import write_recordings
 from hfmusic.testing.staves import write_dataset
 
 TINY = {
@@ -46,6 +47,46 @@ def recipe(tmp_path: Path, dataset: Path) -> Any:
             "name": name,
             "train": [{"path": str(dataset), "distorted_probability": 0.5}],
             "validation": [{"path": str(dataset), "name": "clean"}],
+            "output_dir": str(tmp_path / "runs"),
+            "cache_dir": str(tmp_path / "cache"),
+            **changes,
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return path
+
+    return write
+
+
+TINY_TRANSCRIBER = {
+    "architecture": "unet_transcriber",
+    "model": {"channels": [8, 12], "blocks": [0, 1], "hidden_size": 8, "harmonics": [1, 2], "stem_kernel": [1, 3]},
+    "crop": {"seconds": 1.28, "validation_seconds": 2.0},
+    "batch_size": 2,
+    "max_steps": 6,
+    "evaluate_every": 3,
+    "save_every": 2,
+    "log_every": 1,
+    "num_workers": 0,
+    "eval_batch_size": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_recordings(tmp_path_factory.mktemp("recordings") / "played", train=4, other=2)
+
+
+@pytest.fixture
+def hearing_recipe(tmp_path: Path, recordings: Path) -> Any:
+    """As `recipe`, of a recipe that trains a tiny transcriber on played notes."""
+
+    def write(name: str, **changes: Any) -> Path:
+        raw = {
+            **TINY_TRANSCRIBER,
+            "name": name,
+            "train": [{"path": str(recordings)}],
+            "validation": [{"path": str(recordings), "name": "played"}],
             "output_dir": str(tmp_path / "runs"),
             "cache_dir": str(tmp_path / "cache"),
             **changes,

@@ -65,7 +65,14 @@ def test_a_saved_config_is_a_recipe(tmp_path: Path) -> None:
         ({"train": [{"split": "train"}]}, r"recipe train.0.: .*path"),
         ({"train": [{"path": "a", "weight": 0}]}, "data weight must be positive, got 0"),
         ({"optimizer": {"name": "sgd"}}, 'optimizer.name must be "adam" or "adamw", got \'sgd\''),
-        ({"schedule": {"kind": "linear"}}, "schedule.kind must be one of one_cycle, cosine, constant, got 'linear'"),
+        (
+            {"schedule": {"kind": "linear"}},
+            "schedule.kind must be one of one_cycle, cosine, constant, steps, got 'linear'",
+        ),
+        ({"architecture": "cnn"}, "architecture must be one of crnn, r2crnn, unet_transcriber, got 'cnn'"),
+        ({"crop": {"seconds": 0}}, "crop.seconds must be positive, got 0"),
+        ({"clip_value": 0}, "clip_value must be positive, got 0"),
+        ({"sound_augment": {"noise_probability": 2}}, "sound_augment.noise_probability must be 0 to 1, got 2.0"),
         ({"ema_decay": 1.0}, "ema_decay must be 0 to 1, got 1.0"),
         ({"mixed_precision": "fp8"}, "mixed_precision must be one of auto, no, bf16, fp16, got 'fp8'"),
         ({"augment": {"noise": -1}}, "augment.noise must not be negative"),
@@ -88,7 +95,10 @@ def test_an_override_must_lead_somewhere(tmp_path: Path, override: str) -> None:
 
 
 def test_no_such_recipe_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match="one of crnn_amt, .*crnn_omr, .*crnn_paper, .*r2crnn_paper, got 'crnn_best'"):
+    with pytest.raises(
+        ValueError,
+        match="one of crnn_amt, .*crnn_omr, .*crnn_paper, .*r2crnn_paper, .*unet_transcriber_piano, got 'crnn_best'",
+    ):
         load_recipe("crnn_best")
 
 
@@ -102,7 +112,9 @@ def test_a_recipe_is_a_mapping(tmp_path: Path) -> None:
         load_recipe(path)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in RECIPES.glob("*.yaml") if not path.stem.startswith("unet_transcriber"))
+)
 def test_recipes_that_come_along_build_their_models(name: str) -> None:
     config = load_recipe(name)
     assert config.name == name

@@ -144,7 +144,7 @@ def test_the_exported_model_has_the_best_averaged_weights(recipe: Any, dataset: 
     training = Training(load_recipe(recipe("best")))
     run = training.run()
     model = CRNNForCTC.from_pretrained(run / "model").eval()
-    results = validate(model, training.validation, training.built.tokens)
+    results = validate(model, training.task.validation, training.task.built.tokens)
     assert results["ser"] == pytest.approx(training.position.best, abs=1.0)
 
 
