@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import hfmusic
+from hfmusic.fuse import transcribe_pair
 from hfmusic.models.audio_reading import open_sound
 from hfmusic.models.image_reading import grey_pixels, open_picture
-from hfmusic.transcribe import Transcription, transcribe, transcribe_pair
+from hfmusic.transcribe import Transcription, transcribe
 
 WIDTH, MARGIN = 1500, 20
 

@@ -180,4 +180,8 @@ _WRITERS: dict[str, Callable[[Written], str | bytes]] = {
 FORMATS = tuple(_WRITERS)
 # Those that need the music alone.
 SCORE_FORMATS = tuple(format for format in FORMATS if format != "overlay")
-SUFFIXES = {format: f".{format}" for format in FORMATS} | {"midi": ".mid", "overlay": ".overlay.png"}
+# Of many voices: notes as they were played.
+NOTE_FORMATS = ("musicxml", "midi", "csv", "roll", "sound")
+ALL_FORMATS = tuple(dict.fromkeys((*FORMATS, *NOTE_FORMATS)))
+SUFFIXES = {format: f".{format}" for format in ALL_FORMATS}
+SUFFIXES |= {"midi": ".mid", "overlay": ".overlay.png", "roll": ".roll.png", "sound": ".transcribed.wav"}

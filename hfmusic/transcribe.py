@@ -1,23 +1,24 @@
 """The verb `transcribe`: a staff image or a recording goes in, a score comes out; or both go in, and one score.
 
 file -> picture or sound -> processor -> model -> processor.decode -> Score -> writers. The command line, the
-pipeline's users and the tests all call `transcribe`.
+pipeline's users and the tests all call `transcribe`. A recording of many voices becomes notes (`hearing.polyphonic`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hfmusic.files import write_atomic
-from hfmusic.formats import FORMATS, SUFFIXES, Written, check_format, destinations, pages_of, write
+from hfmusic.formats import ALL_FORMATS, FORMATS, SUFFIXES, Written, check_format, pages_of, write
+from hfmusic.hearing.polyphonic import Listening, PolyphonicTranscription, Voices, has_many_voices, hear_notes
 from hfmusic.hub import Loaded
-from hfmusic.inputs import WORDS, Kind, ModelChoice, Models, expand, kind_of
+from hfmusic.inputs import ModelChoice, Models, expand, kind_of
+from hfmusic.outputs import formats_for, voices_for, write_all, write_boxes, write_found_boxes
 from hfmusic.symbolic.score import Score
 
 if TYPE_CHECKING:
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
     from hfmusic.models.processing_ctc import CTCResult
     from hfmusic.reading.eye import StaffReading
     from hfmusic.reading.staves import Box
-    from hfmusic.symbolic.fusion import FusionConfig
 
-__all__ = ["FORMATS", "SUFFIXES", "Transcription", "transcribe", "transcribe_files", "transcribe_pair"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "PolyphonicTranscription",
+    "Transcription",
+    "transcribe",
+    "transcribe_files",
+]
 
 Span = tuple[float, float]
 
@@ -51,6 +58,7 @@ class Transcription:
             outer lines. None for a bar line between two lines of a page that neither shows.
         pages: of a picture: the number of the page, from 0, that each token is on.
         pictures: the page pictures, uint8 (H, W), turned upright, where they were asked for.
+        choice: of a recording, why a melody was listened to, and how to ask for all notes.
     """
 
     source: str
@@ -65,6 +73,7 @@ class Transcription:
     boxes: tuple[Box | None, ...] = ()
     pages: tuple[int, ...] = ()
     pictures: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
+    choice: str = field(default="", compare=False)
 
     @cached_property
     def score(self) -> Score:
@@ -85,9 +94,17 @@ class Transcription:
         Raises:
             ValueError: an unknown format, or music the format cannot write.
         """
+        if format in ALL_FORMATS and format not in FORMATS:
+            raise ValueError(f"a melody is not written as {format}: all notes of a recording are (--voices many)")
         check_format(format)
         pages = pages_of(self, self.pictures)
         return write(format, Written(self.tokens, self.encoding, self.score, self.tempo, pages))
+
+    def summary(self) -> str:
+        """What was read, in a line."""
+        heard = "" if self.tempo is None else f", {self.tempo:.0f} quarter notes a minute"
+        choice = f", {self.choice}" if self.choice else ""
+        return f"{len(self.tokens)} symbols, {100 * self.confidence:.0f} % sure{heard}{choice}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -102,7 +119,8 @@ class Transcription:
         for symbol, span in zip(symbols, self.heard or (), strict=False):
             symbol["heard"] = span and list(span)
         known = {} if self.tempo is None else {"tempo": round(self.tempo, 1)}
-        return {"source": self.source, "encoding": self.encoding, "unit": self.unit, **known, "symbols": symbols}
+        about = {"source": self.source, "encoding": self.encoding, "unit": self.unit, **known}
+        return {**about, "symbols": symbols, "confidence": round(self.confidence, 4)}
 
 
 def transcribe(
@@ -112,18 +130,23 @@ def transcribe(
     method: str | None = None,
     tempo: float | None = None,
     sampling_rate: int = 22050,
-) -> Transcription:
-    """Read one picture of a staff or of a page of a melody, or one recording of a melody.
+    voices: Voices = "auto",
+    **listening: Any,
+) -> Transcription | PolyphonicTranscription:
+    """Read one picture of a staff or of a page of a melody, or one recording.
 
     Args:
         source: an image, PDF or sound file (its content tells, else its name), a PIL image, pixels uint8 (H, W) or
             (H, W, 3), or a sound float (n,) in -1..1 at `sampling_rate`. The staves of a page, and the pages of a PDF,
             are one melody, line after line.
         model: a name or path as `hfmusic.load` takes, or what it returned (load once, read many). None: crnn-omr for
-            pictures, crnn-amt for recordings.
+            pictures, crnn-amt for a melody, unet-transcriber for many voices.
         method: "greedy"; "beam": prefix beam search, with the bigram model of the training tokens if it came along;
             "meter": by meter and rhythm, if the model has a meter model. None: "meter" where it can, else "greedy".
         tempo: quarters a minute of a recording; None: found out.
+        voices: of a recording: "one", a melody; "many": a `PolyphonicTranscription` of its notes; "auto": many, if
+            there is a model for that and it hears notes together for more than a small share of the time.
+        listening: other options of `Listening`: instrument, start, end, onset_threshold ...
 
     Raises:
         ValueError: no such file or model, neither picture nor recording, no staff or no music in it, or a page that
@@ -134,13 +157,14 @@ def transcribe(
         kind = kind_of(source)  # type: ignore[arg-type]
     else:
         kind = "audio" if isinstance(source, np.ndarray) and source.ndim == 1 else "image"
-    loaded = Models(model, [kind]).of(kind)
+    options = Listening(voices=voices, tempo=tempo, **listening)
+    models = Models(model, [kind], piano=options.is_piano)
     if kind == "audio":
-        return _hear(source, loaded, method, tempo, sampling_rate)  # type: ignore[arg-type]
-    return _see(source, loaded, method)
+        return _listen(source, models, method, options, sampling_rate)  # type: ignore[arg-type]
+    return see(source, models.of(kind), method)
 
 
-def _see(
+def see(
     source: str | Path | Image.Image | np.ndarray, loaded: Loaded, method: str | None, keep: bool = False
 ) -> Transcription:
     from hfmusic.models.image_reading import grey_pixels
@@ -181,89 +205,60 @@ def reader_of(loaded: Loaded, method: str | None = None) -> Callable[[np.ndarray
     return read
 
 
-def _hear(
+def _listen(
+    source: str | Path | np.ndarray,
+    models: Models,
+    method: str | None,
+    listening: Listening,
+    sampling_rate: int = 22050,
+) -> Transcription | PolyphonicTranscription:
+    """A melody or many voices, as it was asked for or as it sounds."""
+    voices = listening.voices
+    if voices == "auto" and not (models.offers("notes") and models.offers("audio")):
+        voices = "many" if models.offers("notes") else "one"
+        listening = replace(listening, voices=voices)
+    many: PolyphonicTranscription | None = None
+    if voices != "one":
+        try:
+            many = hear_notes(source, models.of("notes"), listening, sampling_rate=sampling_rate)
+        except ValueError:
+            if voices == "many":
+                raise
+        if many is not None and (voices == "many" or has_many_voices(many.notes)):
+            return many if voices == "many" else replace(many, choice="many voices (a melody: --voices one)")
+    try:
+        one = hear(source, models.of("audio"), method, listening, sampling_rate)
+    except ValueError:
+        if many is None:
+            raise
+        return replace(many, choice="all notes, as no melody was heard")
+    return one if voices == "one" else replace(one, choice="one voice (all that sounds: --voices many)")
+
+
+def hear(
     source: str | Path | np.ndarray,
     loaded: Loaded,
     method: str | None,
-    tempo: float | None,
+    listening: Listening,
     sampling_rate: int = 22050,
     alone: bool = True,
     **options: Any,
 ) -> Transcription:
-    """`alone`: the reading becomes a score by itself, and gets bar lines where it has too few."""
+    """The melody of a recording. `alone`: it becomes a score by itself, and gets bar lines where it has too few."""
     from hfmusic.hearing.barlines import readable
     from hfmusic.hearing.ear import Ear
     from hfmusic.hearing.listen import listen
     from hfmusic.models.audio_reading import Sound
 
     ear = Ear(loaded, method)
-    with Sound(source, sampling_rate=ear.sampling_rate, array_rate=sampling_rate) as sound:
-        found = listen(sound, ear, tempo=tempo, **options)
+    with Sound(source, sampling_rate=ear.sampling_rate, array_rate=sampling_rate) as whole:
+        start, end = listening.part_of(whole)
+        part = (start, end) != (0.0, whole.seconds)
+        sound = Sound(whole.window(start, end), sampling_rate=ear.sampling_rate, name=whole.name) if part else whole
+        found = listen(sound, ear, tempo=listening.tempo, **options).shifted(start)
     found = readable(found) if alone else found
     encoding = loaded.processor.encoding
-    return Transcription(sound.name, found.tokens, found.confidences, found.spans, encoding, "seconds", found.tempo)
-
-
-def transcribe_pair(
-    files: Sequence[str | Path],
-    model: ModelChoice = None,
-    *,
-    method: str | None = None,
-    tempo: float | None = None,
-    config: FusionConfig | None = None,
-    keep: bool = False,
-) -> Transcription:
-    """Read a picture and a recording of the same music, and make one reading of both.
-
-    Args:
-        files: one picture and one recording, in any order.
-        model, tempo: as for `transcribe`; a model that takes both kinds reads both.
-        method: as for `transcribe`; None: "greedy", whose confidences are what was seen and heard. "meter" infers bar
-            lines, which the picture shows.
-        keep: the picture is kept in the result's `pictures`.
-        config: how the readings are fused, `hfmusic.symbolic.fusion.EYE_AND_EAR` by default.
-
-    Raises:
-        ValueError: not one picture and one recording, or see `transcribe`.
-    """
-    from rapidfuzz.distance import Levenshtein
-
-    from hfmusic.hearing.tempo import convincing
-    from hfmusic.symbolic.fusion import EYE_AND_EAR, Reading, fuse_readings
-
-    kinds: list[Kind] = [kind_of(file) for file in files]
-    if sorted(kinds) != ["audio", "image"]:
-        given = " and ".join(f"a {WORDS[kind]}" for kind in kinds)
-        raise ValueError(f"one picture and one recording are needed to fuse, got {given or 'nothing'}")
-    method = method or "greedy"
-    models = Models(model, kinds)
-    seen = _see(files[kinds.index("image")], models.of("image"), method, keep)
-    if {models.of(kind).processor.encoding for kind in kinds} != {"semantic"}:
-        raise ValueError("both models must read semantic tokens to be fused")
-    heard = _hear(
-        files[kinds.index("audio")],
-        models.of("audio"),
-        method,
-        tempo,
-        alone=False,
-        judge=lambda one, onsets: (
-            convincing(one, onsets) * (0.1 + Levenshtein.normalized_similarity(seen.tokens, one.tokens))
-        ),
-    )
-    eye, ear = (Reading(one.tokens, one.confidences) for one in (seen, heard))
-    symbols = fuse_readings(eye, ear, config or EYE_AND_EAR)
-    return Transcription(
-        f"{seen.source} + {heard.source}",
-        tuple(symbol.token for symbol in symbols),
-        tuple(symbol.confidence for symbol in symbols),
-        tuple(None if symbol.first is None else seen.spans[symbol.first] for symbol in symbols),
-        tempo=heard.tempo,
-        heard=tuple(None if symbol.second is None else heard.spans[symbol.second] for symbol in symbols),
-        staves=seen.staves,
-        boxes=tuple(None if symbol.first is None else seen.boxes[symbol.first] for symbol in symbols),
-        pages=tuple(0 if symbol.first is None else seen.pages[symbol.first] for symbol in symbols),
-        pictures=seen.pictures,
-    )
+    return Transcription(whole.name, found.tokens, found.confidences, found.spans, encoding, "seconds", found.tempo)
 
 
 def transcribe_files(
@@ -276,24 +271,29 @@ def transcribe_files(
     tempo: float | None = None,
     fuse: bool = False,
     boxes: bool = False,
-) -> Iterator[tuple[Path, Transcription | ValueError, list[Path]]]:
+    voices: Voices = "auto",
+    **listening: Any,
+) -> Iterator[tuple[Path, Transcription | PolyphonicTranscription | ValueError, list[Path]]]:
     """Read many pictures and recordings and write OUT/STEM.FORMAT for each; goes on past bad ones.
 
     Yields (file, what was read or what was wrong, files written), in the order given. Folders stand for the pictures
     and recordings in them, in order of name. A recording beside a picture of the same stem is written under its whole
     name. With `fuse` the files are one picture and one recording of the same music: one row, named for the picture.
     With `boxes` each picture's staves are drawn as they were found, in STEM.boxes.png, even where they cannot be read.
+    Formats may be "all" of what was read; where only many voices, or only a melody, can be written in one of them,
+    that is what `voices` "auto" listens to. `voices` and `listening` are those of `transcribe`.
     """
-    for format in formats:
-        check_format(format)
+    options = Listening(voices=voices_for(formats, voices), tempo=tempo, **listening)
     listed = list(expand(files))
     if fuse:
+        from hfmusic.fuse import transcribe_pair
+
         both = transcribe_pair(listed, model, method=method, tempo=tempo, keep="overlay" in formats)
         picture = next(file for file in listed if kind_of(file) == "image")
-        yield picture, both, _write_all(both, picture, formats, Path(out), picture.stem)
+        yield picture, both, write_all(both, picture, formats_for(both, formats), Path(out), picture.stem)
         return
     kinds = {file: kind_of(file) for file in listed}
-    models = Models(model, kinds.values())
+    models = Models(model, kinds.values(), piano=options.is_piano)
     taken: dict[str, Path] = {}
     for file in listed:
         other = taken.get(file.stem)
@@ -302,49 +302,14 @@ def transcribe_files(
             yield file, ValueError(f"{file}: would overwrite what {taken[stem]} gave; use another -o"), []
             continue
         taken[stem] = file
+        seen = kinds[file] == "image"
         try:
-            loaded = models.of(kinds[file])
-            seen = kinds[file] == "image"
-            keep = boxes or "overlay" in formats
-            transcription = _see(file, loaded, method, keep) if seen else _hear(file, loaded, method, tempo)
-            written = _write_all(transcription, file, formats, Path(out), stem)
-            written += _write_boxes(transcription, Path(out), stem) if boxes and seen else []
+            keep = boxes or "overlay" in formats or "all" in formats
+            found = see(file, models.of("image"), method, keep) if seen else _listen(file, models, method, options)
+            written = write_all(found, file, formats_for(found, formats), Path(out), stem)
+            if boxes and isinstance(found, Transcription) and seen:
+                written += write_boxes(found, Path(out), stem)
         except ValueError as error:
-            yield file, error, _write_found_boxes(file, Path(out), stem) if boxes and seen else []
+            yield file, error, write_found_boxes(file, Path(out), stem) if boxes and seen else []
             continue
-        yield file, transcription, written
-
-
-def _write_all(transcription: Transcription, source: Path, formats: Sequence[str], out: Path, stem: str) -> list[Path]:
-    paths = destinations(source, formats, out, stem)
-    try:
-        contents = [transcription.to(format) for format in formats]
-    except ValueError as error:
-        raise ValueError(f"{transcription.source}: {error}") from None
-    return [write_atomic(path, content) for path, content in zip(paths, contents, strict=True)]
-
-
-def _write_boxes(transcription: Transcription, out: Path, stem: str) -> list[Path]:
-    from hfmusic.reading.boxes import boxes_png
-
-    drawn = [
-        boxes_png(pixels, [staff.place for staff in transcription.staves if staff.place.page == page])
-        for page, pixels in enumerate(transcription.pictures)
-    ]
-    return _write_pages(drawn, out, stem)
-
-
-def _write_found_boxes(file: Path, out: Path, stem: str) -> list[Path]:
-    """The staves of a picture that could not be read; nothing of what is no picture."""
-    from hfmusic.reading.boxes import found_boxes
-
-    try:
-        return _write_pages(found_boxes(file), out, stem)
-    except ValueError:
-        return []
-
-
-def _write_pages(drawn: Sequence[bytes], out: Path, stem: str) -> list[Path]:
-    """STEM.boxes.png, or STEM.boxes-1.png and so on of several pages."""
-    numbers = [""] if len(drawn) == 1 else [f"-{page}" for page in range(1, len(drawn) + 1)]
-    return [write_atomic(out / f"{stem}.boxes{number}.png", data) for number, data in zip(numbers, drawn, strict=True)]
+        yield file, found, written

@@ -12,8 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hfmusic"
 # Each may import itself and those before it.
 LAYERS = ["symbolic", "render", "metrics", "data", "training", "hearing", "reading"]
-VERBS = {"build", "evaluate", "export", "rendering", "train", "transcribe"}
-SHARED = {"files", "formats", "hub", "inputs", "runtime"}
+VERBS = {"build", "evaluate", "export", "fuse", "rendering", "train", "transcribe"}
+SHARED = {"files", "formats", "hub", "inputs", "outputs", "runtime"}
 ALONE = "models"
 REMOTE_CODE_MAY_IMPORT = {
     "torch",

@@ -13,6 +13,7 @@ import soundfile as sf
 import torch
 
 import hfmusic.hearing.ear
+from hfmusic.fuse import transcribe_pair
 from hfmusic.hub import Loaded, load
 from hfmusic.inputs import Models, expand, kind_of
 from hfmusic.metrics.sequence import edit_distance
@@ -23,7 +24,7 @@ from hfmusic.render.synthesize import Synthesizer, shipped_font
 from hfmusic.symbolic.midi import write_midi
 from hfmusic.symbolic.semantic import read_semantic, split_tokens
 from hfmusic.symbolic.vocabulary import load_vocabulary
-from hfmusic.transcribe import transcribe, transcribe_files, transcribe_pair
+from hfmusic.transcribe import transcribe, transcribe_files
 
 from .hearing.conftest import RATE, ToneEar, play
 from .test_cli import run

@@ -43,7 +43,9 @@ def test_a_score_is_named() -> None:
 @pytest.mark.parametrize("degrees", [0.0, -4.0])
 def test_a_page_of_one_melody_is_fine(degrees: float) -> None:
     for seed in range(3):
-        check_page(find_staves(turned(draw_page(seed=seed), degrees)))
+        found = find_staves(turned(draw_page(seed=seed), degrees))
+        assert found.places
+        check_page(found)
 
 
 def test_staves_close_together_are_fine() -> None:
@@ -55,7 +57,9 @@ def test_staves_close_together_are_fine() -> None:
 
 def test_one_mark_between_two_of_many_staves_is_no_system() -> None:
     page = with_line(draw_page(middles=(10.0, 22.0, 34.0, 46.0, 58.0, 70.0, 82.0), size=(90.0, 86.0)), 40.0, 9.0, 24.0)
-    check_page(find_staves(page))
+    found = find_staves(page)
+    assert len(found.places) == 7
+    check_page(found)
 
 
 def test_two_pages_side_by_side_are_counted() -> None:
