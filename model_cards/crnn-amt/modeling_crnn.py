@@ -204,8 +204,10 @@ class CRNNFront(nn.Module):
         """`columns` (B,): real columns of each item."""
         masked, fold = self.config.mask_padding, self.config.fold
         if fold > 1:
-            rows, width = (size - size % fold for size in hidden.shape[-2:])
-            hidden, columns = functional.pixel_unshuffle(hidden[..., :rows, :width], fold), columns // fold
+            real = hidden * _mask(columns, hidden) if masked else hidden
+            rows, width = hidden.shape[-2] // fold * fold, hidden.shape[-1]
+            whole = functional.pad(real[..., :rows, :], (0, -width % fold))  # a bar line may be the last column
+            hidden, columns = functional.pixel_unshuffle(whole, fold), -(-columns // fold)
         for block, (_, pool) in zip(self.blocks, self.config.pool_sizes, strict=True):
             hidden = block(hidden, _mask(columns, hidden) if masked else None)
             columns = columns // pool

@@ -129,9 +129,10 @@ class CRNNConfig(PreTrainedConfig):
         return self.input_height // self.height_stride
 
     def output_length(self, width: Widths) -> Widths:
-        """Frames of an input of `width` columns, int or integer tensor.
+        """Frames of an input of `width` columns, int or integer tensor. Pools drop what is left over, a fold does not.
 
         >>> CRNNConfig().output_length(1719)
         859
         """
-        return width // self.width_stride  # type: ignore[operator,return-value]
+        folded = -(-width // self.fold)  # type: ignore[operator]
+        return folded // (self.width_stride // self.fold)  # type: ignore[return-value]

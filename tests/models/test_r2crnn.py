@@ -105,25 +105,38 @@ def test_folding_makes_channels_of_neighbours() -> None:
     image = torch.rand(1, 1, 16, 13)
     with torch.no_grad():
         assert model(image).logits.shape == (1, 3, 7)
-    corner = torch.stack([image[0, 0, row::2, column:12:2] for row, column in itertools.product((0, 1), (0, 1))])
+    wide = torch.cat([image, torch.zeros(1, 1, 16, 1)], dim=-1)  # the last column counts, whatever the width
+    corner = torch.stack([wide[0, 0, row::2, column::2] for row, column in itertools.product((0, 1), (0, 1))])
     assert torch.equal(seen[0][0], corner)
+
+
+@pytest.mark.parametrize("width", [12, 13, 14, 15])
+def test_a_bar_line_in_the_last_column_is_seen(width: int) -> None:
+    config = small_config(fold=2)
+    model = with_statistics(R2CRNNForCTC(config))
+    image = torch.zeros(1, 1, 16, width)
+    with torch.no_grad():
+        blank = model(image).logits
+        image[..., -1] = 1.0
+        assert not torch.allclose(model(image).logits, blank, atol=1e-4)
+    assert blank.shape[1] == config.output_length(width) == (3 if width < 15 else 4)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(4, 40), min_size=1, max_size=4), st.integers(0, 9), st.sampled_from([1, 2]))
 def test_a_staff_reads_the_same_alone_and_in_a_batch(widths: list[int], extra: int, fold: int) -> None:
     model = with_statistics(R2CRNNForCTC(small_config(fold=fold)))
-    total, stride = max(widths) + extra, 2 * fold
+    total, frames = max(widths) + extra, model.config.output_length
     batch, mask = torch.rand(len(widths), 1, 16, total), torch.zeros(len(widths), total, dtype=torch.long)
     for row, width in enumerate(widths):
         mask[row, :width] = 1
         batch[row, ..., width:] = 9.0  # rubbish that must not be read
     with torch.no_grad():
         together = model(batch, attention_mask=mask)
-        assert together.output_lengths.tolist() == [width // stride for width in widths]
+        assert together.output_lengths.tolist() == [-(-width // fold) // 2 for width in widths]
         for row, width in enumerate(widths):
             alone = model(batch[row : row + 1, ..., :width]).logits[0]
-            assert torch.allclose(together.logits[row, : width // stride], alone, atol=1e-5)
+            assert torch.allclose(together.logits[row, : frames(width)], alone, atol=1e-5)
 
 
 def test_learns_four_staves_by_heart() -> None:
