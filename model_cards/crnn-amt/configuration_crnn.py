@@ -135,4 +135,4 @@ class CRNNConfig(PreTrainedConfig):
         859
         """
         folded = -(-width // self.fold)  # type: ignore[operator]
-        return folded // (self.width_stride // self.fold)  # type: ignore[return-value]
+        return folded // (self.width_stride // self.fold)
