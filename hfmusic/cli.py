@@ -114,31 +114,32 @@ def transcribe(
     from hfmusic.transcribe import transcribe_files
 
     _quiet()
-    formats = listed(format)
-    failed = False
-    rows: list[dict[str, Any]] = []
     options: dict[str, Any] = {"method": method, "tempo": tempo, "fuse": fuse, "boxes": boxes, "voices": voices}
     options |= {"instrument": instrument, "tempo_map": tempo_map, "minimum_seconds": minimum_seconds}
     options |= {"onset_threshold": onset_threshold, "frame_threshold": frame_threshold}
     options |= {name: seconds_of(text) for name, text in (("start", begin), ("end", end)) if text is not None}
-    results = transcribe_files(files, model, formats=formats, out=out, **options)
-    for file, result, written in results:
-        if isinstance(result, ValueError):
-            failed = True
-            drawn = {"files": [str(path) for path in written]} if written else {}
-            rows.append({"source": str(file), "error": str(result), **drawn})
-            if not as_json:
-                print(f"hfmusic: {result}", file=sys.stderr)
-            continue
-        rows.append({**result.as_dict(), "files": [str(path) for path in written]})
-        if not as_json:
-            print(f"{result.source}: {result.summary()} -> {', '.join(path.name for path in written)}")
+    rows = [
+        {"source": str(file)} | _told(result, written, as_json)
+        for file, result, written in transcribe_files(files, model, formats=listed(format), out=out, **options)
+    ]
     if not rows:
         raise ValueError("no pictures and no recordings in what was given")
     if as_json:
         print_json(rows)
-    if failed:
+    if any("error" in row for row in rows):
         raise typer.Exit(1)
+
+
+def _told(result: Any, written: list[Path], as_json: bool) -> dict[str, Any]:
+    """What JSON says of a file that was read, or why it was not; without JSON it is printed at once."""
+    files = [str(path) for path in written]
+    if isinstance(result, ValueError):
+        if not as_json:
+            print(f"hfmusic: {result}", file=sys.stderr)
+        return {"error": str(result)} | ({"files": files} if files else {})
+    if not as_json:
+        print(f"{result.source}: {result.summary()} -> {', '.join(path.name for path in written)}")
+    return {**result.as_dict(), "files": files}
 
 
 @app.command()

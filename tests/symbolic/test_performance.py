@@ -30,7 +30,7 @@ NOTE = st.builds(
 )
 
 
-def close(found: list[PerformedNote], wanted: list[PerformedNote], within: float = 1e-3) -> None:
+def assert_same_notes(found: list[PerformedNote], wanted: list[PerformedNote], within: float = 1e-3) -> None:
     by = lambda note: (note.pitch_midi, note.onset_seconds)  # noqa: E731
     assert [note[2:] for note in sorted(found, key=by)] == [note[2:] for note in sorted(wanted, key=by)]
     for one, other in zip(sorted(found, key=by), sorted(wanted, key=by), strict=True):
@@ -41,7 +41,7 @@ def close(found: list[PerformedNote], wanted: list[PerformedNote], within: float
 @given(st.lists(NOTE, max_size=20), st.sampled_from([30.0, 120.0, 333.3]))
 def test_midi_keeps_times_to_a_millisecond(notes: list[PerformedNote], tempo: float) -> None:
     wanted = [note for note in untangled(notes) if note.offset_seconds - note.onset_seconds > 2e-3]
-    close(read_performance(write_performance(wanted, tempo=tempo)), wanted, 2 * 60 / tempo / 960)
+    assert_same_notes(read_performance(write_performance(wanted, tempo=tempo)), wanted, 2 * 60 / tempo / 960)
 
 
 @settings(max_examples=40, deadline=None)
@@ -54,7 +54,7 @@ def test_midi_keeps_times_to_a_millisecond(notes: list[PerformedNote], tempo: fl
 def test_a_tempo_map_moves_no_note(notes: list[PerformedNote], lengths: list[float], first: float, upbeat: int) -> None:
     beats = Beats(tuple((first + np.cumsum([0, *lengths])).tolist()), 4, upbeat)
     wanted = [note for note in untangled(notes) if note.offset_seconds - note.onset_seconds > 5e-3]
-    close(read_performance(write_performance(wanted, beats=beats)), wanted, 3e-3)
+    assert_same_notes(read_performance(write_performance(wanted, beats=beats)), wanted, 3e-3)
 
 
 def test_beats_become_quarters_and_measures() -> None:
@@ -84,13 +84,13 @@ def test_one_tempo_and_the_length_of_the_recording() -> None:
 
 def test_a_part_of_a_recording_begins_at_once() -> None:
     data = write_performance([PerformedNote(61, 62, 60)], start_seconds=60, end_seconds=65)
-    close(read_performance(data), [PerformedNote(1, 2, 60)])
+    assert_same_notes(read_performance(data), [PerformedNote(1, 2, 60)])
 
 
 def test_keys_are_released_before_they_are_struck_again() -> None:
     notes = [PerformedNote(0, 5, 60, 40), PerformedNote(1, 2, 60, 80), PerformedNote(1, 1.5, 60, 30)]
     assert untangled(notes) == [PerformedNote(0, 1, 60, 40), PerformedNote(1, 2, 60, 80)]
-    close(read_performance(write_performance(notes)), untangled(notes))
+    assert_same_notes(read_performance(write_performance(notes)), untangled(notes))
 
 
 @pytest.mark.parametrize("note", [PerformedNote(0, 1, 128), PerformedNote(0, 1, 60, 0), PerformedNote(0, 1, -1)])
@@ -111,7 +111,7 @@ def test_wrong_options() -> None:
 
 @given(st.lists(NOTE, max_size=10))
 def test_a_table_round_trips(notes: list[PerformedNote]) -> None:
-    close(read_notes_csv(write_notes_csv(notes)), notes, 1e-4)
+    assert_same_notes(read_notes_csv(write_notes_csv(notes)), notes, 1e-4)
 
 
 @pytest.mark.parametrize(
