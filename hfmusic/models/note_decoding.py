@@ -237,12 +237,19 @@ def _ended_by_offsets(
 
 
 def _peaks(values: np.ndarray, threshold: float, distance: int) -> np.ndarray:
-    """Frames at `threshold` or above, than which none up to `distance` away is higher; the first of equals."""
+    """Frames at `threshold` or above, than which none up to `distance` away is higher; the first of neighbours that are
+    equal, and of equals up to `distance` apart.
+
+    >>> _peaks(np.array([0.0, 0.75, 0.75, 0.25, 0.75, 0.75]), 0.5, 2).tolist()
+    [1, 4]
+    """
     high = values >= threshold
     for step in range(1, distance + 1):
-        high[step:] &= values[step:] > values[:-step]
+        high[step:] &= values[step:] >= values[:-step]
         high[:-step] &= values[:-step] >= values[step:]
-    return np.flatnonzero(high)
+    high[1:] &= ~high[:-1].copy()
+    first = np.flatnonzero(high)
+    return first[np.diff(first, prepend=-distance - 1) > distance]
 
 
 def _between_frames(values: np.ndarray, peaks: np.ndarray) -> np.ndarray:

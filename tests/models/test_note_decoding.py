@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hfmusic.models.note_decoding import HEADS, KEYS, DecodingOptions, NoteEvent, decode_notes, encode_notes
@@ -88,6 +88,7 @@ def apart(draw: st.DrawFn, shortest: float, gap: float) -> list[NoteEvent]:
 
 @settings(max_examples=100, deadline=None)
 @given(apart(shortest=3.0, gap=0.0))
+@example([NoteEvent(0.07, 0.13, 60, 1), NoteEvent(0.13, 0.19, 60, 1)])  # both begin halfway between two frames
 def test_heads_give_exact_times_back(notes: list[NoteEvent]) -> None:
     """Of notes that last three frames or longer; those of a key may follow each other without a gap."""
     found = decode_notes(encode_notes(notes, FRAMES, FRAME, scheme="heads"), FRAME, ALL)
