@@ -8,29 +8,23 @@ stream without a folder. Rows, splits and order are the same, and ids are those 
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
-import pyarrow as pa
-from datasets.builder import Key
 
 from hfmusic.build import default_sources
-from hfmusic.data.primus import ENCODINGS, SPLITS, PrimusSettings, plan_shards
+from hfmusic.data.planned_builder import PlannedBuilder, PlannedConfig
+from hfmusic.data.primus import ENCODINGS, PrimusSettings
 from hfmusic.data.primus_audio import PrimusAudioSettings, write_audio_plan
+from hfmusic.data.primus_audio_rows import PrimusAudioRows
 from hfmusic.data.schema import PRIMUS_AUDIO_FEATURES
-from hfmusic.data.shards import ROW_GROUP, Row, Shard
-
-_DESCRIPTION = "Incipits in PrIMuS's manner, played by FluidSynth, with their labels."
 
 
 @dataclass
-class PrimusAudioConfig(datasets.BuilderConfig):
+class PrimusAudioConfig(PlannedConfig):
     """Options of `hfmusic.data.primus_audio.PrimusAudioSettings` and of the plan of tunes.
 
     `sources` None: what `data_dir` holds, or RISM and music21. `fonts` None: the shipped piano.
@@ -71,36 +65,25 @@ class PrimusAudioConfig(datasets.BuilderConfig):
             gain=self.gain,
         )
 
+    def write_plan(self, folder: Path) -> dict[str, Any]:
+        return write_audio_plan(self.settings(), folder)
 
-class PrimusAudioBuilder(datasets.ArrowBasedBuilder):
-    """One configuration, "default"; the arguments of `PrimusAudioConfig` are those of the builder.
+    def rows(self) -> PrimusAudioRows:
+        return self.settings().rows()
 
-    Tables, not examples: datasets would ask for torchcodec to encode these, which are encoded already.
-    """
+    def features(self) -> datasets.Features:
+        return PRIMUS_AUDIO_FEATURES
+
+
+class PrimusAudioBuilder(PlannedBuilder):
+    """One configuration, "default"; the arguments of `PrimusAudioConfig` are those of the builder."""
 
     BUILDER_CONFIG_CLASS = PrimusAudioConfig
-    BUILDER_CONFIGS = [PrimusAudioConfig(name="default", version=datasets.Version("1.0.0"), description=_DESCRIPTION)]
+    BUILDER_CONFIGS = [
+        PrimusAudioConfig(
+            name="default",
+            version=datasets.Version("1.0.0"),
+            description="Incipits in PrIMuS's manner, played by FluidSynth, with their labels.",
+        )
+    ]
     DEFAULT_CONFIG_NAME = "default"
-
-    def _info(self) -> datasets.DatasetInfo:
-        return datasets.DatasetInfo(description=_DESCRIPTION, features=PRIMUS_AUDIO_FEATURES)
-
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        # The plan is read when rows are made, perhaps by other processes: it lives as long as this one.
-        folder = Path(tempfile.mkdtemp(prefix="primus-audio-plan-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        shards = plan_shards(write_audio_plan(self.config.settings(), folder), folder, folder)
-        parts = {split: [shard for shard in shards if shard.path.name.startswith(f"{split}-")] for split in SPLITS}
-        return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"shards": part}) for split, part in parts.items() if part
-        ]
-
-    def _generate_tables(self, shards: list[Shard]) -> Iterator[tuple[Any, pa.Table]]:
-        make_row, schema = self.config.settings().rows(), PRIMUS_AUDIO_FEATURES.arrow_schema
-        for number, shard in enumerate(shards):
-            rows: list[Row] = []
-            for place, item in enumerate(shard.items(), 1):
-                rows.append(make_row(item))
-                if len(rows) == ROW_GROUP or place == shard.count:
-                    yield Key(number, place), pa.Table.from_pylist(rows, schema=schema)
-                    rows = []
