@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hfmusic
 from hfmusic.data.staves import Stave, read_staves, stave_chunks
 from hfmusic.files import write_atomic
 from hfmusic.metrics.hearing import heard_breakdown
@@ -94,7 +95,7 @@ def evaluate(
         "seed": seed,
         "command": _command(model, data, split=split, image=image, n=n, method=method, seed=seed),
         "date": datetime.now(UTC).date().isoformat(),
-        "version": _version(),
+        "version": hfmusic.__version__,
         "image": image,
         "method": method,
         "model": _name(model),
@@ -274,9 +275,3 @@ def _command(model: str | Path | Loaded, data: str | Path, **options: Any) -> st
     for name, value in options.items():
         words += [] if value is None else [f"--{name}", str(value)]
     return shlex.join(words)
-
-
-def _version() -> str:
-    import hfmusic
-
-    return hfmusic.__version__

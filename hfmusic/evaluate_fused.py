@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hfmusic
 from hfmusic.evaluate import Readings, error_rates, read_split, write_metrics
 from hfmusic.symbolic.fusion import EYE_AND_EAR, FusionConfig, Reading, calibrate, fuse
 
@@ -65,7 +66,7 @@ def evaluate_fused(
         "seed": seed,
         "command": shlex.join(words),
         "date": datetime.now(UTC).date().isoformat(),
-        "version": _version(),
+        "version": hfmusic.__version__,
         "image": image,
         "method": method or "default",
         "model": f"{eye}+{ear}",
@@ -121,9 +122,3 @@ def _taken(readings: Readings, places: list[int]) -> Readings:
 
 def _readings(readings: Readings) -> list[Reading]:
     return [Reading(*pair) for pair in zip(readings.predictions, readings.confidences, strict=True)]
-
-
-def _version() -> str:
-    import hfmusic
-
-    return hfmusic.__version__

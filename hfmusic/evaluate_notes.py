@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hfmusic
 from hfmusic.metrics.notes import mean_scores, note_scores
 
 if TYPE_CHECKING:
@@ -176,8 +177,6 @@ def _tell(report: NoteReport) -> None:
 
 def _about(name: str, data: str | Path, report: NoteReport, *, split: str, n: int | None, seed: int) -> dict[str, Any]:
     """What each row says beside its number."""
-    import hfmusic
-
     words = ["hfmusic", "evaluate", name, str(data), "--split", split]
     words += ["--n", str(n)] if n is not None else []
     count = len(report.tracks)

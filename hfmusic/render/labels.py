@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from hfmusic.symbolic.score import (
     ACCIDENTALS,
+    MAJOR_KEYS,
     Barline,
     Clef,
     Duration,
@@ -36,7 +37,6 @@ _CLEFS = {"G": "\ue050", "C": "\ue05c", "F": "\ue062"}
 _METERS = {"C": "\ue08a", "C/": "\ue08b", "Ccut": "\ue08b"}
 _ACCIDENTALS = {"flat": "\ue260", "natural": "\ue261", "sharp": "\ue262"}
 _DOT, _FERMATA, _TRILL = "\ue1e7", "\ue4c0", "\ue566"
-_MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _FIGURE_OF_BEAMS = ("quarter", "eighth", "sixteenth", "thirty_second", "sixty_fourth", "hundred_twenty_eighth")
 _AGNOSTIC = re.compile(r"(?P<name>[a-z]+)(?:\.(?P<kind>[\w/]+))?-(?P<place>[LS]-?\d+)")
 
@@ -73,7 +73,7 @@ def _of_element(element: Element) -> Label:
         case Clef():
             return Label(_CLEFS[element.shape], f"{element.shape}{element.line}")
         case KeySignature():
-            return Label("key", f"{_MAJOR_KEYS[element.fifths + 7]} major")
+            return Label("key", f"{MAJOR_KEYS[element.fifths + 7]} major")
         case TimeSignature():
             drawn = element.symbol
             return Label(_METERS[drawn] if drawn else "meter", drawn or f"{element.numerator}/{element.denominator}")

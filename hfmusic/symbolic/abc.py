@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from .abc_reader import read_abc
-from .abc_signs import TONICS
 from .score import (
+    MAJOR_KEYS,
     Barline,
     Clef,
     Duration,
@@ -75,7 +75,7 @@ def _header(head: tuple[Element, ...], title: str) -> str:
         if isinstance(sign, Clef):
             clef = _clef(sign)
         elif isinstance(sign, KeySignature):
-            key = TONICS[sign.fifths + 7]
+            key = MAJOR_KEYS[sign.fifths + 7]
         elif isinstance(sign, TimeSignature):
             meter = _meter(sign)
     name = " ".join(title.split())
@@ -98,7 +98,7 @@ def _write(element: Element, drawn: int | None) -> str:
     if isinstance(element, Clef):
         return f"[K:clef={_clef(element)}]"
     if isinstance(element, KeySignature):
-        return f"[K:{TONICS[element.fifths + 7]}]"
+        return f"[K:{MAJOR_KEYS[element.fifths + 7]}]"
     return f"[M:{_meter(element)}]"
 
 

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 from .score import FIGURES, SHARP_ORDER, Clef, Duration, KeySignature, NotationError
 
-TONICS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _MODES = {
     "": 0,
     "maj": 0,

@@ -15,11 +15,10 @@ from fractions import Fraction
 import mido
 
 from .midi_notation import score_of_events
-from .score import Element, KeySignature, MultiRest, Note, NoteEvent, Rest, Score, TimeSignature
+from .score import MAJOR_KEYS, Element, KeySignature, MultiRest, Note, NoteEvent, Rest, Score, TimeSignature
 
 TICKS_PER_QUARTER = 960
 _VELOCITY = 64
-_KEY_NAMES = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 
 
 def sounding_notes(score: Score) -> list[tuple[Fraction, Fraction, int]]:
@@ -188,7 +187,7 @@ def read_midi(data: bytes) -> Score:
             at = Fraction(now, file.ticks_per_beat)
             if message.type == "time_signature":
                 signs.append((at, TimeSignature(message.numerator, message.denominator)))
-            elif message.type == "key_signature" and message.key in _KEY_NAMES:
-                signs.append((at, KeySignature(_KEY_NAMES.index(message.key) - 7)))
+            elif message.type == "key_signature" and message.key in MAJOR_KEYS:
+                signs.append((at, KeySignature(MAJOR_KEYS.index(message.key) - 7)))
         end = max(end, Fraction(now, file.ticks_per_beat))
     return score_of_events([note[:3] for note in _timed_notes(file)], signs, end)

@@ -14,6 +14,8 @@ from typing import Any, Literal
 STEPS = "CDEFGAB"
 _SEMITONES = dict(zip(STEPS, (0, 2, 4, 5, 7, 9, 11), strict=True))
 SHARP_ORDER = "FCGDAEB"
+# From seven flats to seven sharps.
+MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 
 # Length of each figure in quarter notes, longest first. Names are PrIMuS's.
 FIGURES: dict[str, Fraction] = {

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from .score import (
     FIGURES,
+    MAJOR_KEYS,
     Barline,
     Clef,
     Duration,
@@ -29,8 +30,7 @@ from .score import (
 )
 from .vocabulary import load_vocabulary
 
-_MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
-_FIFTHS_OF_KEY = {name: index - 7 for index, name in enumerate(_MAJOR_KEYS)}
+_FIFTHS_OF_KEY = {name: index - 7 for index, name in enumerate(MAJOR_KEYS)}
 _ALTERS = {"": 0, "#": 1, "b": -1, "##": 2, "x": 2, "bb": -2, "n": 0}
 _METER_SIGNS = {"C": TimeSignature(4, 4, "C"), "C/": TimeSignature(2, 2, "C/"), "Ccut": TimeSignature(2, 2, "C/")}
 
@@ -174,7 +174,7 @@ def _write_element(element: Element, index: int) -> str:
         case Clef():
             return f"clef-{element.shape}{element.line}"
         case KeySignature():
-            return f"keySignature-{_MAJOR_KEYS[element.fifths + 7]}M"
+            return f"keySignature-{MAJOR_KEYS[element.fifths + 7]}M"
         case TimeSignature():
             return f"timeSignature-{element.symbol or f'{element.numerator}/{element.denominator}'}"
         case MultiRest():
