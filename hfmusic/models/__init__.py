@@ -19,12 +19,14 @@ def register() -> None:
     )
     from transformers.pipelines import PIPELINE_REGISTRY
 
+    from .configuration_audio_score import AudioScoreConfig
     from .configuration_crnn import CRNNConfig
     from .configuration_r2crnn import R2CRNNConfig
     from .configuration_unet_transcriber import UNetTranscriberConfig
     from .feature_extraction_music import MusicFeatureExtractor
     from .feature_extraction_transcriber import TranscriberFeatureExtractor
     from .image_processing_staff import StaffImageProcessor
+    from .modeling_audio_score import AudioScoreModel
     from .modeling_crnn import CRNNForCTC, CRNNModel
     from .modeling_r2crnn import R2CRNNForCTC, R2CRNNModel
     from .modeling_unet_transcriber import UNetTranscriber
@@ -32,6 +34,7 @@ def register() -> None:
     from .pipeline_amt import AutomaticMusicTranscriptionPipeline
     from .pipeline_omr import TASK as READS
     from .pipeline_omr import OpticalMusicRecognitionPipeline
+    from .processing_audio_score import AudioScoreProcessor
     from .processing_ctc import CTCAudioProcessor, CTCImageAudioProcessor, CTCProcessor
     from .processing_unet_transcriber import TranscriberProcessor
     from .tokenization_ctc import CTCTokenizer
@@ -51,6 +54,9 @@ def register() -> None:
     AutoModel.register(UNetTranscriberConfig, UNetTranscriber, exist_ok=True)
     AutoFeatureExtractor.register(UNetTranscriberConfig, TranscriberFeatureExtractor, exist_ok=True)
     AutoProcessor.register(UNetTranscriberConfig, TranscriberProcessor, exist_ok=True)
+    AutoConfig.register(AudioScoreConfig.model_type, AudioScoreConfig, exist_ok=True)
+    AutoModel.register(AudioScoreConfig, AudioScoreModel, exist_ok=True)
+    AutoProcessor.register(AudioScoreConfig, AudioScoreProcessor, exist_ok=True)
     pipelines = {
         READS: (OpticalMusicRecognitionPipeline, "image"),
         HEARS: (AutomaticMusicTranscriptionPipeline, "audio"),

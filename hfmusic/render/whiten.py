@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from hfmusic.models.image_features import is_negative
+
 # Of the longer side: signs are smaller than this, shadows larger.
 _NEIGHBOURHOOD = 1 / 40
-_DARK_PICTURE = 96
 
 
 def whitened(grey: np.ndarray) -> np.ndarray:
@@ -18,8 +19,7 @@ def whitened(grey: np.ndarray) -> np.ndarray:
     >>> int(whitened(shadow)[0, 0]), int(whitened(shadow)[40, 0])
     (255, 64)
     """
-    low, paper_level, high = np.percentile(grey, (0.1, 50, 99.9))
-    if paper_level < _DARK_PICTURE and high - paper_level > paper_level - low:
+    if is_negative(grey):
         grey = 255 - grey
     reach = max(7, round(max(grey.shape) * _NEIGHBOURHOOD))
     step = max(1, reach // 8)

@@ -17,6 +17,7 @@ from PIL import Image
 # Pictures are read at no more than this many pixels; a 40-megapixel photo of one staff carries nothing finer.
 MAX_PIXELS = 4_000_000
 MIN_STAFF_SPACE, MAX_STAFF_SPACE = 4.0, 120.0
+_DARK = 96  # brightness of the middle pixel below which a picture may be white on black
 # A comb's lines and the gaps beside them, in staff spaces from the middle line.
 _LINES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 _GAPS = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
@@ -99,7 +100,7 @@ def normalise_ink(image: np.ndarray) -> np.ndarray:
     Raises:
         NoStaffError: the picture is blank.
     """
-    if np.median(image) < 96:
+    if is_negative(image):
         image = 255 - image
     paper = _paper(image)
     ink = 1.0 - image / np.maximum(paper, 1.0)
@@ -108,6 +109,25 @@ def normalise_ink(image: np.ndarray) -> np.ndarray:
     if dark - bare < 0.06:
         raise NoStaffError("no staff found: the picture is blank")
     return np.clip((ink - bare) / (dark - bare), 0.0, 1.0).astype(np.float32)
+
+
+def is_negative(image: np.ndarray, neighbourhood: int = 32) -> bool:
+    """Whether a grey picture, uint8 (H, W), is white on black: dark, and what stands out of each place is lighter.
+
+    In a photograph taken in the dark, what stands out is darker still.
+
+    >>> dim = np.full((64, 64), 60, np.uint8)
+    >>> dim[::16] = 10
+    >>> is_negative(dim), is_negative(255 - dim), is_negative(70 - dim)
+    (False, False, True)
+    """
+    if np.median(image) >= _DARK:
+        return False
+    side = min(neighbourhood, *image.shape)
+    rows, columns = (length - length % side for length in image.shape)
+    places = image[:rows, :columns].reshape(rows // side, side, columns // side, side).swapaxes(1, 2)
+    low, middle, high = np.percentile(places.reshape(-1, side * side), (0, 50, 100), axis=1)
+    return bool((high - middle).sum() > (middle - low).sum())
 
 
 def _paper(image: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hfmusic.models.image_features import NoStaffError, find_staff, normalise_ink, staff_features
+from hfmusic.models.image_features import NoStaffError, find_staff, is_negative, normalise_ink, staff_features
 
 SPACE, HEIGHT = 7.0, 96
 
@@ -69,6 +69,20 @@ def test_uneven_light_and_white_on_black_change_little() -> None:
     assert plain.shape == shaded.shape == turned.shape
     assert np.abs(plain - shaded).mean() < 0.02
     assert np.abs(plain - turned).mean() < 0.02
+
+
+def test_a_photograph_in_the_dark_is_no_negative() -> None:
+    """Its paper is darker than half grey; a lamp at one side makes a part of it bright."""
+    picture = drawn_staff()
+    plain = staff_features(picture, height=HEIGHT, mode="staff", staff_space=SPACE).values
+    lamp = 0.18 + 0.5 * np.exp(-np.linspace(0, 6, picture.shape[1]))[None, :]
+    noise = np.random.default_rng(0).normal(0, 2, picture.shape)
+    dim = ((0.15 + 0.85 * picture / 255.0) * 255 * lamp + noise).clip(0, 255).astype(np.uint8)
+    assert np.median(dim) < 60
+    assert not is_negative(dim) and is_negative(255 - picture) and not is_negative(picture)
+    found = staff_features(dim, height=HEIGHT, mode="staff", staff_space=SPACE).values
+    assert found.shape == plain.shape
+    assert np.abs(plain - found).mean() < 0.05
 
 
 def test_columns_map_back_to_the_picture() -> None:
