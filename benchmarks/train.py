@@ -1,6 +1,7 @@
 """Training samples per second, against the same model in a plain loop.
 
-    python -m benchmarks.train [--data dist/primus-omr] [--rounds 12] [--threads N] [--output benchmarks/train.md]
+    python -m benchmarks.train [--recipe crnn_omr] [--data dist/primus-omr] [--rounds 12] [--threads N]
+        [--output benchmarks/train.md]
 
 The plain loop is what one writes first: a shuffled batch of 4 padded to its longest, float32, a plain output layer,
 Adam, no buckets, no augmentation. It is measured with the features at hand and with the pictures read each time. All
@@ -29,7 +30,6 @@ from PIL import Image
 from torch import nn
 
 from hfmusic.data.staves import read_staves
-from hfmusic.models.modeling_crnn import CRNNForCTC
 from hfmusic.training.config import load_recipe
 from hfmusic.training.data import TrainingStaves, training_loader
 from hfmusic.training.loop import Training
@@ -130,23 +130,24 @@ def plain_ways(training: Training, data: str, split: str) -> list[Way]:
         "plain loop, pictures read each time": lambda row: extract(Image.open(io.BytesIO(pictures[row]))),
     }
     labels = entry.labels[: len(kept)]
+    built = training.task.built
     return [
-        Way(name, plain_steps(CRNNForCTC(training.task.built.config), plain_batches(source, labels, stride)), False)
+        Way(name, plain_steps(type(built.model)(built.config), plain_batches(source, labels, stride)), False)
         for name, source in sources.items()
     ]
 
 
-def report(data: str, split: str, rounds: int, threads: int, cache_dir: str) -> str:
+def report(recipe: str, data: str, split: str, rounds: int, threads: int, cache_dir: str) -> str:
     """Runs all and returns the committed result."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         changes = [
-            *(f"train.0.path={data}", f"train.0.split={split}", "validation=[]", f"output_dir={folder}"),
-            *("num_workers=0", f"cache_dir={cache_dir}", "log_every=1000000"),
+            *(f"train=[{{path: {data}, split: {split}}}]", "validation=[]", "transfer=null", "imitate=null"),
+            *(f"output_dir={folder}", "num_workers=0", f"cache_dir={cache_dir}", "log_every=1000000"),
         ]
-        training = Training(load_recipe("crnn_omr", changes))
+        training = Training(load_recipe(recipe, changes))
         torch.set_num_threads(threads)
-        ours = Way("hfmusic.train, recipe crnn_omr", our_steps(training), True)
+        ours = Way(f"hfmusic.train, recipe {recipe}", our_steps(training), True)
         ways = [ours, *plain_ways(training, data, split)]
         size = training.config.batch_size
         for way in ways:
@@ -158,7 +159,8 @@ def report(data: str, split: str, rounds: int, threads: int, cache_dir: str) -> 
     lines = [
         "# Training",
         "",
-        f"`python -m benchmarks.train --data {data} --split {split} --rounds {rounds} --threads {threads}`:",
+        f"`python -m benchmarks.train --recipe {recipe} --data {data} --split {split} --rounds {rounds} "
+        f"--threads {threads}`:",
         f"{rounds} rounds of {size} staves a way in turn, Python {platform.python_version()}, "
         f"torch {torch.__version__}, {platform.machine()}, {datetime.now(UTC).date()}.",
         "Loading is included. Median (least to most) of the rounds.",
@@ -187,6 +189,7 @@ def ratio(ours: list[float], other: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="crnn_omr")
     parser.add_argument("--data", default="dist/primus-omr")
     parser.add_argument("--split", default="train")
     parser.add_argument("--rounds", type=int, default=12)
@@ -195,7 +198,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    text = report(arguments.data, arguments.split, arguments.rounds, arguments.threads, arguments.cache_dir)
+    chosen = (arguments.recipe, arguments.data, arguments.split)
+    text = report(*chosen, arguments.rounds, arguments.threads, arguments.cache_dir)
     print(text)
     if arguments.output:
         arguments.output.write_text(text, encoding="utf-8")
