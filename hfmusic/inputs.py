@@ -12,7 +12,7 @@ Kind = Literal["image", "audio"]
 Role = Literal["image", "audio", "notes"]  # "audio": the melody of a recording, "notes": all notes of one
 ModelChoice = str | Loaded | Sequence[str | Loaded] | None
 
-DEFAULT_MODELS: dict[Role, str] = {"image": "crnn-omr", "audio": "crnn-amt", "notes": "unet-transcriber"}
+DEFAULT_MODELS: dict[Role, str] = {"image": "r2crnn-omr-semantic", "audio": "crnn-amt", "notes": "unet-transcriber"}
 PIANO_MODEL = "unet-transcriber-piano"  # instead of it, where an instrument was named and is a piano
 WORDS: dict[Kind, str] = {"image": "picture", "audio": "recording"}
 PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pdf"}

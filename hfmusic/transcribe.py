@@ -139,8 +139,8 @@ def transcribe(
         source: an image, PDF or sound file (its content tells, else its name), a PIL image, pixels uint8 (H, W) or
             (H, W, 3), or a sound float (n,) in -1..1 at `sampling_rate`. The staves of a page, and the pages of a PDF,
             are one melody, line after line.
-        model: a name or path as `hfmusic.load` takes, or what it returned (load once, read many). None: crnn-omr for
-            pictures, crnn-amt for a melody, unet-transcriber for many voices.
+        model: a name or path as `hfmusic.load` takes, or what it returned (load once, read many). None:
+            r2crnn-omr-semantic for pictures, crnn-amt for a melody, unet-transcriber for many voices.
         method: "greedy"; "beam": prefix beam search, with the bigram model of the training tokens if it came along;
             "meter": by meter and rhythm, if the model has a meter model. None: "meter" where it can, else "greedy".
         tempo: quarters a minute of a recording; None: found out.
