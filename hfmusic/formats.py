@@ -25,10 +25,14 @@ class Page(NamedTuple):
 
 
 def pages_of(reading: Reading, pictures: Sequence[np.ndarray]) -> list[Page]:
-    """Each picture with the symbols that were read on it."""
+    """Each picture with the symbols that were read on it; white on black is turned over."""
+    from hfmusic.models.image_features import is_negative
     from hfmusic.render.overlay import marks_of
 
-    return [Page(pixels, marks_of(reading, page)) for page, pixels in enumerate(pictures)]
+    return [
+        Page(255 - pixels if is_negative(pixels) else pixels, marks_of(reading, page))
+        for page, pixels in enumerate(pictures)
+    ]
 
 
 class Written(NamedTuple):

@@ -5,22 +5,18 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from hfmusic.models.image_features import is_negative
-
 # Of the longer side: signs are smaller than this, shadows larger.
 _NEIGHBOURHOOD = 1 / 40
 
 
 def whitened(grey: np.ndarray) -> np.ndarray:
-    """Grey pixels, uint8 (H, W), each divided by the brightness of the paper around it; white on black is turned over.
+    """Grey pixels, uint8 (H, W), each divided by the brightness of the paper around it.
 
     >>> shadow = np.full((80, 80), 120, np.uint8)
     >>> shadow[40] = 30
     >>> int(whitened(shadow)[0, 0]), int(whitened(shadow)[40, 0])
     (255, 64)
     """
-    if is_negative(grey):
-        grey = 255 - grey
     reach = max(7, round(max(grey.shape) * _NEIGHBOURHOOD))
     step = max(1, reach // 8)
     small = cv2.resize(

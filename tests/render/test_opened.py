@@ -182,14 +182,11 @@ def test_signs_of_an_engraved_staff() -> None:
     assert meter[1] - meter[0] == pytest.approx(1.7, abs=0.4)
 
 
-def test_photographs_become_white_and_negatives_are_turned_over() -> None:
+def test_photographs_become_white() -> None:
     light = np.linspace(90, 230, 600)[None] * np.linspace(1, 0.8, 200)[:, None]
     photo = light.copy()
     photo[100:103, 50:550] *= 0.3
     even = whitened(photo.astype(np.uint8))
     assert even[:80].min() > 235
     assert even[101, 60:540].max() < 100
-    page = np.full((100, 300), 255, np.uint8)
-    page[50] = 0
-    assert (whitened(255 - page) == whitened(page)).all()
     assert whitened(np.zeros((1, 1), np.uint8)).shape == (1, 1)

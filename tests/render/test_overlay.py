@@ -219,5 +219,7 @@ def test_overlay_is_a_format_of_pictures() -> None:
     one = Image.open(io.BytesIO(bytes(write("overlay", two._replace(pages=two.pages[:1])))))  # type: ignore[arg-type]
     assert picture.height > one.height
     assert [len(part.marks) for part in pages_of(Read(), [page])] == [2]
+    (positive,), (negative,) = pages_of(Read(), [page]), pages_of(Read(), [255 - page])
+    assert (negative.pixels == positive.pixels).all() and (positive.pixels == page).all()
     with pytest.raises(ValueError, match="here is no picture"):
         write("overlay", nothing)
