@@ -17,10 +17,13 @@ import wrapt
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from hfmusic.align import align
     from hfmusic.build import build
     from hfmusic.evaluate import evaluate
     from hfmusic.export import export
     from hfmusic.hub import load
+    from hfmusic.index import index
+    from hfmusic.retrieve import find
     from hfmusic.symbolic.score import Note, Score
     from hfmusic.train import train
     from hfmusic.transcribe import transcribe
@@ -28,14 +31,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "Note": "hfmusic.symbolic.score",
     "Score": "hfmusic.symbolic.score",
+    "align": "hfmusic.align",
     "build": "hfmusic.build",
     "evaluate": "hfmusic.evaluate",
     "export": "hfmusic.export",
+    "find": "hfmusic.retrieve",
+    "index": "hfmusic.index",
     "load": "hfmusic.hub",
     "train": "hfmusic.train",
     "transcribe": "hfmusic.transcribe",
 }
-__all__ = ["Note", "Score", "build", "evaluate", "export", "load", "train", "transcribe"]
+__all__ = ["Note", "Score", "align", "build", "evaluate", "export", "find", "index", "load", "train", "transcribe"]
 
 
 @wrapt.when_imported("transformers")

@@ -14,6 +14,7 @@ from hfmusic.data.maps import MapsSettings, write_maps_plan
 from hfmusic.data.primus import ENCODINGS, PrimusSettings, write_plan
 from hfmusic.data.primus_audio import PrimusAudioSettings, write_audio_plan
 from hfmusic.data.primus_rows import PrimusRows
+from hfmusic.data.sheet_audio_build import build_sheet_audio
 from hfmusic.data.synthesized import AUGMENTATIONS, SynthesizedSettings, write_synthesized_plan
 
 
@@ -21,7 +22,7 @@ def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
     """Build a dataset by name into a folder.
 
     Args:
-        name: "primus", "primus_audio", "maps", "guitarset" or "synthesized_instruments".
+        name: "primus", "primus_audio", "maps", "guitarset", "synthesized_instruments" or "sheet_audio".
         out: folder to write. A build that was killed continues there.
         options: those of the builder, see `build_primus`, `build_primus_audio`, `build_maps` ...
 
@@ -37,6 +38,7 @@ def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
         "maps": build_maps,
         "guitarset": build_guitarset,
         "synthesized_instruments": build_synthesized_instruments,
+        "sheet_audio": build_sheet_audio,
     }
     if name not in builders:
         raise ValueError(f"dataset must be one of {', '.join(builders)}, got {name!r}")

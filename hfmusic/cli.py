@@ -15,6 +15,7 @@ import typer
 import hfmusic
 from hfmusic.cli_build import build
 from hfmusic.cli_common import Json, listed, print_json, report
+from hfmusic.cli_find import align, find, index
 
 app = typer.Typer(
     help="Reads music from staff images, hears it in recordings, and trains and measures the models that do.",
@@ -69,8 +70,8 @@ def transcribe(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A shipped model, a folder, or owner/model on the Hub. Default: crnn-omr for pictures, crnn-amt for "
-            "a melody, unet-transcriber for many voices; may be given for each."
+            help="A shipped model, a folder, or owner/model on the Hub. Default: r2crnn-omr-semantic for "
+            "pictures, crnn-amt for a melody, unet-transcriber for many voices; may be given for each."
         ),
     ] = None,
     format: Annotated[
@@ -181,6 +182,9 @@ def render(
         raise typer.Exit(1)
 
 
+app.command()(index)
+app.command()(find)
+app.command()(align)
 app.command()(build)
 
 
@@ -206,14 +210,16 @@ def evaluate(
         str,
         typer.Argument(
             help="A dataset folder, or a folder of ID.png (or ID.flac) and ID.semantic pairs; for a transcriber of "
-            "many voices: of recordings and their notes (.tsv, .jams, .mid)."
+            "many voices: of recordings and their notes (.tsv, .jams, .mid); for an embedding: of sheet_audio."
         ),
     ],
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
     image: Annotated[
         str | None, typer.Option(help="Column: image (clean), distorted or audio. Default: what the model takes.")
     ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="Only N staves, drawn with --seed.")] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", help="Only N staves, drawn with --seed; of an embedding: candidates.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="greedy, beam or meter; default: the model's.")] = None,
     fuse: Annotated[
         str | None, typer.Option(help="A model that hears: measure MODEL's readings fused with its.")
@@ -226,7 +232,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="metrics.json to write or add to.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a model: symbol and sequence error rates, or F1 of notes and frames, into metrics.json."""
+    """Measure a model: error rates of symbols, F1 of notes, or ranks of pairs and pieces, into metrics.json."""
     _quiet()
     if fuse is None:
         from hfmusic.evaluate import evaluate as verb
@@ -250,7 +256,7 @@ def evaluate(
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="A paper: smc2022, r2crnn or les2023.")],
+    paper: Annotated[str, typer.Argument(help="A paper: smc2022, r2crnn, les2023 or dorfer2017.")],
     table: Annotated[
         str, typer.Option(help="Of smc2022, comma-separated: 2, 3, and beyond (what this project adds to both).")
     ] = "2,3,beyond",
@@ -262,6 +268,7 @@ def reproduce(
     maps: Annotated[Path | None, typer.Option(help="Of les2023: dataset of hfmusic build maps.")] = None,
     guitarset: Annotated[Path | None, typer.Option(help="Of les2023: dataset of hfmusic build guitarset.")] = None,
     synthesized: Annotated[Path | None, typer.Option(help="Of les2023: of build synthesized_instruments.")] = None,
+    sheets: Annotated[Path | None, typer.Option(help="Of dorfer2017: dataset of hfmusic build sheet_audio.")] = None,
     protocol: Annotated[
         str, typer.Option(help="Of les2023: leak-free, or paper (compositions of the tests are trained on).")
     ] = "leak-free",
@@ -282,6 +289,7 @@ def reproduce(
         images=images,
         audio=audio,
         recordings={"maps": maps, "guitarset": guitarset, "synthesized": synthesized},
+        sheets=sheets,
         protocol=protocol,
         cells=listed(cells),
         dry_run=dry_run,

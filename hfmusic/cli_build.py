@@ -14,7 +14,8 @@ def build(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="Name of a dataset: primus (pictures), primus_audio (sound), maps, guitarset, synthesized_instruments."
+            help="Name of a dataset: primus (pictures), primus_audio (sound), maps, guitarset, synthesized_instruments "
+            "or sheet_audio (scores and their sound)."
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder that load_dataset() will open.")],
@@ -54,7 +55,8 @@ def build(
     ] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Of played sounds: without those that last longer.")] = None,
     expressive: Annotated[
-        bool | None, typer.Option("--expressive", help="primus_audio: training staves are played with expression.")
+        bool | None,
+        typer.Option("--expressive", help="primus_audio, sheet_audio: the training split is played with expression."),
     ] = None,
     gain: Annotated[float | None, typer.Option(help="primus_audio: FluidSynth's volume (default: 0.2).")] = None,
     protocol: Annotated[
@@ -86,6 +88,20 @@ def build(
         typer.Option(help="The same: comma-separated tempo, transpose, velocity, humanise, room, noise, eq; or all."),
     ] = None,
     excerpt_seconds: Annotated[float | None, typer.Option(help="The same: cut into sounds of at most so long.")] = None,
+    scores: Annotated[
+        str | None, typer.Option(help="sheet_audio: comma-separated folders of MusicXML, MEI, Humdrum or ABC.")
+    ] = None,
+    music21: Annotated[
+        str | None, typer.Option(help="sheet_audio: comma-separated composers of music21's corpus (bach,mozart).")
+    ] = None,
+    msmd: Annotated[str | None, typer.Option(help="sheet_audio: comma-separated folders of MSMD.")] = None,
+    tempo: Annotated[
+        str | None, typer.Option(help="sheet_audio: comma-separated factors for variations (default: 0.9 to 1.1).")
+    ] = None,
+    engravings: Annotated[
+        str | None, typer.Option(help="sheet_audio: comma-separated music fonts of Verovio, one drawn for each piece.")
+    ] = None,
+    layout: Annotated[str | None, typer.Option(help="sheet_audio: pages (default), or row: one long system.")] = None,
     num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     as_json: Json = False,
 ) -> None:
@@ -101,6 +117,11 @@ def build(
         "labels": labels,
         "exclude_works": exclude_works,
         "augment": augment,
+        "scores": scores,
+        "music21": music21,
+        "msmd": msmd,
+        "tempo": tempo,
+        "engravings": engravings,
     }
     options: dict[str, Any] = {
         "n": n,
@@ -121,6 +142,7 @@ def build(
         "sampling_rate": sampling_rate,
         "each_font": each_font,
         "excerpt_seconds": excerpt_seconds,
+        "layout": layout,
     }
     options |= {name: listed(text) for name, text in lists.items() if text is not None}
     given = {name: value for name, value in options.items() if value is not None}

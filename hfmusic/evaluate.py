@@ -58,7 +58,8 @@ def evaluate(
 
     For sounds it also tells which errors no ear could avoid (`hfmusic.metrics.hearing`); the metric
     "audible_symbol_error_rate" leaves those out. A transcriber of many voices is measured on recordings with their
-    notes instead, without image, method and batch_size: see `hfmusic.evaluate_notes`.
+    notes instead, without image, method and batch_size: see `hfmusic.evaluate_notes`; an embedding of audio and scores
+    on renditions: `hfmusic.evaluate_pairs`.
 
     Args:
         model: a name or path as `hfmusic.load` takes, or what it returned.
@@ -83,6 +84,14 @@ def evaluate(
         if image not in (None, "audio") or method is not None:
             raise ValueError(f"a transcriber hears recordings in one way, got image {image} and method {method}")
         return evaluate_notes(loaded, data, split=split, n=n, out=out, seed=seed, name=_name(model))
+    if hasattr(loaded.processor, "snippets"):
+        from hfmusic.evaluate_pairs import evaluate_pairs
+
+        if image is not None or method is not None:
+            raise ValueError(
+                f"an embedding compares audio and scores in one way, got image {image} and method {method}"
+            )
+        return evaluate_pairs(loaded, data, split=split, n=n, out=out, seed=seed, name=_name(model))
     image, method = image or _column(loaded), method or loaded.processor.default_method
     readings, total = read_split(
         loaded, data, split=split, image=image, n=n, seed=seed, method=method, batch_size=batch_size

@@ -15,11 +15,12 @@ _PACKAGE = Path(__file__).parent
 # The checkout's model_cards/ in development, the same folder inside an installed wheel.
 SHIPPED = (_PACKAGE.parent / "model_cards", _PACKAGE / "_model_cards")
 TRANSCRIBERS = ("unet_transcriber",)  # model types that give notes: they have no CTC
+EMBEDDERS = ("audio_score",)  # those that give vectors
 
 
 class Loaded(NamedTuple):
     """A model in eval mode, or its exported network, and the processor that was saved with it (for models of
-    `TRANSCRIBERS` a `TranscriberProcessor`).
+    `TRANSCRIBERS` a `TranscriberProcessor`, for `EMBEDDERS` an `AudioScoreProcessor`).
     """
 
     model: PreTrainedModel | OnnxCTC
@@ -52,7 +53,7 @@ def find_model(name: str) -> str:
     )
 
 
-def load(name: str = "crnn-omr", *, runtime: Literal["torch", "onnx"] | None = None) -> Loaded:
+def load(name: str = "r2crnn-omr-semantic", *, runtime: Literal["torch", "onnx"] | None = None) -> Loaded:
     """Load a model and its processor; looks for `name` as `find_model` says.
 
     Args:
@@ -75,7 +76,8 @@ def load(name: str = "crnn-omr", *, runtime: Literal["torch", "onnx"] | None = N
         network = None if runtime == "torch" else exported(place, config)
         processor = transformers.AutoProcessor.from_pretrained(place)
         if network is None and runtime != "onnx":
-            auto = transformers.AutoModel if config.model_type in TRANSCRIBERS else transformers.AutoModelForCTC
+            plain = config.model_type in (*TRANSCRIBERS, *EMBEDDERS)
+            auto = transformers.AutoModel if plain else transformers.AutoModelForCTC
             model = auto.from_pretrained(place, use_safetensors=True)
             return Loaded(model.eval(), processor)
     except Exception as error:  # huggingface_hub, safetensors and transformers raise a dozen kinds of their own

@@ -11,9 +11,9 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hfmusic"
 # Each may import itself and those before it.
-LAYERS = ["symbolic", "render", "metrics", "data", "training", "hearing", "reading"]
-VERBS = {"build", "evaluate", "export", "fuse", "rendering", "train", "transcribe"}
-SHARED = {"files", "formats", "hub", "inputs", "outputs", "runtime"}
+LAYERS = ["symbolic", "render", "retrieval", "metrics", "data", "training", "hearing", "reading"]
+VERBS = {"align", "build", "evaluate", "export", "fuse", "index", "rendering", "retrieve", "train", "transcribe"}
+SHARED = {"embedding", "files", "formats", "hub", "inputs", "outputs", "runtime", "scores"}
 ALONE = "models"
 REMOTE_CODE_MAY_IMPORT = {
     "torch",

@@ -6,6 +6,7 @@ The order of items is a function of (seed, epoch), so a position in training is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -81,6 +82,18 @@ class BucketedBatches:
         return np.concatenate([np.tile(group, whole), rng.permutation(group)[:rest]])
 
 
+class Batches(Protocol):
+    """Batches of items whose order follows from the epoch; as many in every one."""
+
+    batch_size: int
+
+    def __len__(self) -> int:
+        """Batches in every epoch."""
+
+    def epoch(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch, each an array of item indices."""
+
+
 class BatchStream:
     """Endless batches of `(item, serial)` keys from a position on: what a DataLoader takes as `batch_sampler`.
 
@@ -88,7 +101,7 @@ class BatchStream:
     `rank` of `world` takes every world-th batch.
     """
 
-    def __init__(self, batches: BucketedBatches, *, start: int = 0, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, batches: Batches, *, start: int = 0, rank: int = 0, world: int = 1) -> None:
         self.batches, self.start, self.rank, self.world = batches, start, rank, world
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:

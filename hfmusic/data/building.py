@@ -32,6 +32,7 @@ _PACKAGES = {
     "maps": ("soundfile", "soxr", "numpy", "pyarrow", "mido"),
     "guitarset": ("soundfile", "soxr", "numpy", "pyarrow"),
     "synthesized_instruments": ("pyfluidsynth", "soundfile", "soxr", "numpy", "pyarrow", "mido", "verovio"),
+    "sheet_audio": ("verovio", "resvg_py", "matplotlib", "pillow", "pyfluidsynth", "soxr", "numpy", "pyarrow", "mido"),
 }
 _FORMAT = 1
 

@@ -43,6 +43,18 @@ def synthesized_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
     return _recordings_card(_SYNTHESIZED, "other", summary, public)
 
 
+def sheet_audio_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
+    """The card of `hfmusic build sheet_audio`."""
+    title, task, tag = "Scores and their sound", "feature-extraction", "audio-sheet-retrieval"
+    return _SHEET_AUDIO.format(
+        head=_HEAD.format(licence="other", files=_data_files(summary), title=title, task=task, tag=tag),
+        counts=_counts(summary),
+        failed=summary["failed"],
+        dropped=_dropped(summary),
+        settings=", ".join(f"{key} {value}" for key, value in public.items()),
+    )
+
+
 def _recordings_card(about: str, licence: str, summary: dict[str, Any], public: dict[str, Any]) -> str:
     title, text = about.split("\n", 1)
     task, tag = "automatic-speech-recognition", "automatic-music-transcription"
@@ -217,6 +229,38 @@ labels' file: begin_seconds (of the excerpt, in the piece as it was played), tem
 velocity_scale, room_seconds and room_decibels (an added echo; 0: none), noise_decibels (of the signal above added
 noise), eq_decibels (gains at 62.5, 125 ... 8,000 Hz). A sound's program plays all parts but percussion. Where a piece
 leaves its compass it is moved by octaves, and what still lies outside is left out of sound and notes."""
+
+_SHEET_AUDIO = """{head}
+
+One rendition of an engraved piece a row: its pages, where every notehead, system and measure is on them, and its sound,
+with the moment at which every notehead begins. Built by `hfmusic build sheet_audio`, in the manner of MSMD (M. Dorfer
+et al., TISMIR 2018). The terms of the scores and of the fonts hold for it: OpenScore's are CC0; those of music21's
+corpus are told there; MSMD is CC BY-NC-SA 4.0.
+
+{counts}
+
+Splits are by composition: all movements of a work, and all renditions of a piece, are in one.
+
+| column | what |
+|---|---|
+| id, work, piece, source | the rendition, the composition, the score's file, the collection it is from |
+| composer, title | as the score has them |
+| font, program, tempo_factor | SoundFont and General MIDI program that play it, how much faster than the score says |
+| audio, seconds | FLAC, 22,050 Hz, mono, 16 bits, and its length |
+| pages | PNG, greys, 835 pixels wide, about 7 from one staff line to the next |
+| systems | page, and the box of the outer staff lines in its pixels |
+| notes | page, system, x and y of the notehead's centre, pitch_midi, staff, onset in quarters and seconds, end |
+| measures | number, page, system, x of its left bar line, onset in quarters and seconds, length in quarters |
+
+Repeats are played once, as they are printed. Grace notes are drawn and neither sound nor count; ornaments and tremolos
+sound as their main note; tied notes sound once, at the first notehead; hidden notes neither sound nor count.
+Training pieces are played by the first font as written, then in turn by another font, in another tempo, and both.
+
+## How it was built
+
+Settings: {settings}. Left out: {dropped}.
+Failed: {failed} (failed.jsonl). The versions of the packages are in build.json.
+"""
 
 _TITLES = {
     _PRIMUS: {"title": "Staves in PrIMuS's manner", "task": "image-to-text", "tag": "optical-music-recognition"},

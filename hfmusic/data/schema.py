@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pyarrow as pa
-from datasets import Audio, Features, Image, Value
+from datasets import Audio, Features, Image, List, Value
 
 # One staff a row. `work` is what splits are made by; texts are tokens parted by tabs, as PrIMuS's files have them.
 PRIMUS_FEATURES = Features(
@@ -76,6 +76,50 @@ SYNTHESIZED_FEATURES = Features(
         "room_decibels": Value("float32"),
         "noise_decibels": Value("float32"),
         "eq_decibels": [Value("float32")],
+    }
+)
+
+
+_PLACE = {"page": Value("int16"), "system": Value("int16"), "x": Value("float32")}
+
+# One rendition of an engraved piece a row; places are in pixels of its pages: see `hfmusic.render.sheet`.
+SHEET_AUDIO_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "work": Value("string"),
+        "piece": Value("string"),
+        "composer": Value("string"),
+        "title": Value("string"),
+        "source": Value("string"),
+        "font": Value("string"),
+        "program": Value("int32"),
+        "tempo_factor": Value("float32"),
+        "audio": Audio(sampling_rate=22050),
+        "seconds": Value("float32"),
+        "pages": List(Image()),
+        "systems": List(
+            {"page": Value("int16"), **{side: Value("float32") for side in ("left", "top", "right", "bottom")}}
+        ),
+        "notes": List(
+            {
+                **_PLACE,
+                "y": Value("float32"),
+                "pitch_midi": Value("int16"),
+                "staff": Value("int8"),
+                "onset_quarters": Value("float64"),
+                "onset_seconds": Value("float64"),
+                "offset_seconds": Value("float64"),
+            }
+        ),
+        "measures": List(
+            {
+                "number": Value("string"),
+                **_PLACE,
+                "onset_quarters": Value("float64"),
+                "onset_seconds": Value("float64"),
+                "beats": Value("float32"),
+            }
+        ),
     }
 )
 

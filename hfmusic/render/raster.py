@@ -194,6 +194,13 @@ def _glyph(outline: str, wide: float, high: float, phase_x: int, phase_y: int) -
     return part, int(origin[0]), int(origin[1])
 
 
+def outline_box(outline: str) -> tuple[float, float, float, float]:
+    """Left, lowest, right and highest coordinate of a glyph's outline (path data)."""
+    every = np.concatenate(_contours(outline))
+    (left, low), (right, high) = every.min(axis=0), every.max(axis=0)
+    return float(left), float(low), float(right), float(high)
+
+
 @lru_cache(maxsize=1024)
 def _contours(data: str) -> list[np.ndarray]:
     """Closed contours of path data, each (N, 2), curves as 8 chords."""

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from hfmusic.reproduce.cells import Cell
     from hfmusic.reproduce.recipes import Places, Scale
 
-PAPERS = ("smc2022", "r2crnn", "les2023")
+PAPERS = ("smc2022", "r2crnn", "les2023", "dorfer2017")
 SCALE_NAMES = ("small", "paper")
 FOLDERS = {
     "small": ("dist/primus-omr", "dist/primus-audio-paper"),
     "paper": ("dist/primus", "dist/primus-audio"),
 }
+SHEETS = "dist/sheet-audio"
 RECORDINGS = {"maps": "dist/maps", "guitarset": "dist/guitarset", "synthesized": "dist/synthesized-les2023"}
 
 
@@ -30,6 +31,7 @@ def reproduce(
     images: str | Path | None = None,
     audio: str | Path | None = None,
     recordings: Mapping[str, str | Path | None] | None = None,
+    sheets: str | Path | None = None,
     protocol: str = "leak-free",
     cells: Sequence[str] = (),
     dry_run: bool = False,
@@ -38,8 +40,8 @@ def reproduce(
     """Train and measure the cells of a paper's tables; resumable cell by cell, and within a cell.
 
     Args:
-        paper: "smc2022" (paper 000, tables 2 and 3), "r2crnn" (paper 002, table 1) or "les2023" (paper 001, tables 1
-            to 3 and figure 3).
+        paper: "smc2022" (paper 000, tables 2 and 3), "r2crnn" (paper 002, table 1), "les2023" (paper 001, tables 1 to 3
+            and figure 3) or "dorfer2017" (paper 003, tables 2 and 3 and figure 7).
         tables: of smc2022: "2", "3", and "beyond": the cells that this project adds to both.
         scale: "small" (two CPU cores, an hour or so a seed) or "paper" (Camera-PrIMuS, a GPU).
         out: folder for lists of staves, runs, one JSON a cell, and results.json, .md and .png.
@@ -47,6 +49,7 @@ def reproduce(
             takes only pictures).
         recordings: of les2023: the datasets "maps", "guitarset" and "synthesized", as `hfmusic build maps`, `guitarset`
             and `synthesized_instruments` make them.
+        sheets: of dorfer2017: the dataset that `hfmusic build sheet_audio` makes, with several fonts and tempi.
         protocol: of les2023: "leak-free" drops recordings of compositions that are in a test set, "paper" keeps them.
         cells: names or patterns (`a2i-*`) of cells to run, after those they need. None: all of the tables.
         dry_run: only list the cells, with estimated minutes.
@@ -65,6 +68,8 @@ def reproduce(
         place = Path(out or f"runs/{paper}-{scale}-{protocol}")
         return _les2023(scale, seeds, place, recordings or {}, protocol, cells, dry_run, cache_dir)
     folder = Path(out or f"runs/{paper}-{scale}")
+    if paper == "dorfer2017":
+        return _dorfer2017(scale, seeds, folder, str(sheets or SHEETS), cells, dry_run, cache_dir)
     if paper == "r2crnn":
         return _r2crnn(scale, seeds, folder, str(images or FOLDERS[scale][0]), cells, dry_run, cache_dir)
     from hfmusic.reproduce.cells import chosen_cells
@@ -111,19 +116,38 @@ def _les2023(
     _check("protocol", protocol, PROTOCOLS)
     cells = cells_called(patterns)
     if dry_run:
-        minutes, steps = SCALES[scale].minutes, SCALES[scale].steps
-        rows = [
-            {"cell": cell.name, "seed": seed, "steps": steps, "minutes": minutes}
-            | {"done": (out / f"seed{seed}" / f"{cell.name}.json").is_file()}
-            for seed in seeds
-            for cell in cells
-        ]
-        left = sum(not row["done"] for row in rows)
-        return {"cells": rows, "minutes": None if minutes is None else minutes * left}
+        return _even_plan(cells, SCALES[scale].steps, SCALES[scale].minutes, seeds, out)
     folders = {name: str(recordings.get(name) or folder) for name, folder in RECORDINGS.items()}
     command = f"{_command('les2023', scale, (), seeds, patterns)} --protocol {protocol}"
     places = Places(folders, out, cache_dir, protocol)
     return reproduce_tables(scale=scale, seeds=seeds, places=places, cells=cells, command=command)
+
+
+def _dorfer2017(
+    scale: str, seeds: Sequence[int], out: Path, data: str, patterns: Sequence[str], dry_run: bool, cache_dir: str
+) -> dict[str, Any]:
+    from hfmusic.reproduce.dorfer2017 import SCALES, cells_called, reproduce_tables
+    from hfmusic.reproduce.dorfer2017_data import Places
+
+    cells = cells_called(patterns)
+    if dry_run:
+        return _even_plan(cells, SCALES[scale].steps, SCALES[scale].minutes, seeds, out)
+    command = _command("dorfer2017", scale, (), seeds, patterns)
+    return reproduce_tables(scale=scale, seeds=seeds, places=Places(data, out, cache_dir), cells=cells, command=command)
+
+
+def _even_plan(
+    cells: Sequence[Any], steps: int, minutes: float | None, seeds: Sequence[int], out: Path
+) -> dict[str, Any]:
+    """Cells that all take the same steps and minutes, and whether they are done."""
+    rows = [
+        {"cell": cell.name, "seed": seed, "steps": steps, "minutes": minutes}
+        | {"done": (out / f"seed{seed}" / f"{cell.name}.json").is_file()}
+        for seed in seeds
+        for cell in cells
+    ]
+    left = sum(not row["done"] for row in rows)
+    return {"cells": rows, "minutes": None if minutes is None else minutes * left}
 
 
 def _check(what: str, given: str, known: Sequence[str]) -> None:

@@ -92,10 +92,11 @@ def judge(results: Results) -> list[Finding]:
     for name, runs in results.items():
         for run in runs:
             seeds.setdefault(run["seed"], {})[name] = run
-    return [_verdict(claim, seeds) for claim in claims()]
+    return [judge_claim(claim, seeds) for claim in claims()]
 
 
-def _verdict(claim: Claim, seeds: Mapping[int, Mapping[str, Any]]) -> Finding:
+def judge_claim(claim: Claim, seeds: Mapping[int, Mapping[str, Any]]) -> Finding:
+    """The verdict on a claim, of results by seed and cell. Seeds that lack a number of it are left out."""
     pairs = []
     for cells in seeds.values():
         try:

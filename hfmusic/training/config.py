@@ -13,18 +13,20 @@ import yaml
 
 from hfmusic.data.augment import AugmentConfig
 from hfmusic.data.spectrum_augment import SpectrumAugmentConfig
+from hfmusic.training.pair_augment import PairAugmentConfig
+from hfmusic.training.pair_batches import PairConfig
 from hfmusic.training.sound_augment import SoundAugmentConfig
 
 RECIPES = Path(__file__).parent / "recipes"
-ARCHITECTURES = ("crnn", "r2crnn", "unet_transcriber")
+ARCHITECTURES = ("crnn", "r2crnn", "unet_transcriber", "audio_score")
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
 
-    A transcriber's rows are recordings, of which it sees crops (`CropConfig`); `modality`, `distorted_probability` and
-    `max_width` are not for them.
+    A transcriber's rows are recordings, of which it sees crops (`CropConfig`), those of an `AudioScoreModel` renditions
+    of sheets, of which it sees pairs; `modality`, `distorted_probability` and `max_width` are not for them.
 
     `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
     staves that can be trained on. `max_width`: only those of at most so many columns. `prefix`: only those whose
@@ -52,7 +54,8 @@ class TrainingData:
 class ValidationData:
     """A dataset folder to measure on while training: its column `image`, which is "image", "distorted" or "audio".
     Only sets with `monitor` choose the best checkpoint. `ids`: as `TrainingData`'s. A transcriber is measured on
-    recordings' beginnings (`CropConfig`), whatever `image` says; `prefix` of their ids: as `TrainingData`'s."""
+    recordings' beginnings (`CropConfig`), an `AudioScoreModel` on `n` pairs, whatever `image` says; `prefix` of their
+    ids: as `TrainingData`'s."""
 
     path: str
     split: str = "validation"
@@ -134,8 +137,10 @@ class OptimizerConfig:
 class ScheduleConfig:
     """Learning rate over `max_steps`: "one_cycle" and "cosine" warm up over `warmup` (a part of all steps) and decay
     along a cosine to `final` (a part of the highest rate); one_cycle also warms up along a cosine. "constant" is
-    paper 000's, "steps" paper 001's: times `decay` every `decay_steps` steps. With `by_time` and a limit of minutes,
-    the schedule goes by minutes where they run ahead of the steps, so the decay ends when the time is up."""
+    paper 000's, "steps" paper 001's: times `decay` every `decay_steps` steps; "plateau" paper 003's: times `decay`
+    after `patience` validations that are no better, then after every `later_patience`, `drops` times, each time from
+    the best weights on; once more ends the training. With `by_time` and a limit of minutes, the schedule goes by
+    minutes where they run ahead of the steps, so the decay ends when the time is up."""
 
     kind: str = "one_cycle"
     warmup: float = 0.1
@@ -143,9 +148,14 @@ class ScheduleConfig:
     by_time: bool = False
     decay: float = 0.98
     decay_steps: int = 10_000
+    patience: int = 30
+    later_patience: int = 10
+    drops: int = 10
 
     def __post_init__(self) -> None:
-        kinds = ("one_cycle", "cosine", "constant", "steps")
+        kinds = ("one_cycle", "cosine", "constant", "steps", "plateau")
+        for name in ("patience", "later_patience", "drops"):
+            _check(getattr(self, name) >= 1, f"schedule.{name} must be at least 1", getattr(self, name))
         _check(0 < self.decay <= 1, "schedule.decay must be more than 0, at most 1", self.decay)
         _check(self.decay_steps >= 1, "schedule.decay_steps must be at least 1", self.decay_steps)
         _check(self.kind in kinds, f"schedule.kind must be one of {', '.join(kinds)}", self.kind)
@@ -156,12 +166,13 @@ class ScheduleConfig:
 class TrainingConfig:
     """Everything a training depends on. Steps are optimizer steps.
 
-    `architecture` is the config's `model_type`, "crnn", "r2crnn" or "unet_transcriber". `processor`, `audio_processor`
+    `architecture` is the config's `model_type`, one of `ARCHITECTURES`. `processor`, `audio_processor`
     and `model` are the keyword arguments of the image processor, the feature extractor of sounds and the architecture's
     config; sizes that follow from the vocabulary are filled in. A transcriber's `processor` has the options of
-    decoding, its `model` may name a `preset`, "recommended" or "paper". `augment` is for pictures, `audio_augment` for
-    spectra of sounds, `sound_augment` for sounds. `clip_value` holds each gradient within a bound. `ema_decay` 0 turns
-    the averaged weights off.
+    decoding, its `model` may name a `preset`, "recommended" or "paper", as that of an `AudioScoreModel` may. `augment`
+    is for pictures, `audio_augment` for spectra of sounds, `sound_augment` for sounds, `pair_augment` for pairs of
+    snippets and excerpts, `pairs` how those stand in batches. `clip_value` holds each gradient within a bound.
+    `ema_decay` 0 turns the averaged weights off.
     """
 
     name: str
@@ -180,6 +191,8 @@ class TrainingConfig:
     audio_augment: SpectrumAugmentConfig = field(default_factory=lambda: SpectrumAugmentConfig(probability=0.0))
     sound_augment: SoundAugmentConfig = field(default_factory=SoundAugmentConfig)
     crop: CropConfig = field(default_factory=CropConfig)
+    pairs: PairConfig = field(default_factory=PairConfig)
+    pair_augment: PairAugmentConfig = field(default_factory=PairAugmentConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     batch_size: int = 16

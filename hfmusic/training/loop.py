@@ -29,7 +29,7 @@ from hfmusic.training.checkpoint import (
     write_folder,
 )
 from hfmusic.training.config import OptimizerConfig, TrainingConfig
-from hfmusic.training.schedule import AveragedWeights, learning_rate_factor, progress_of
+from hfmusic.training.schedule import AveragedWeights, Plateau, learning_rate_factor, progress_of
 from hfmusic.training.task import StepLoss, Task, make_task
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,11 @@ class Training:
         self.position = Position()
         self.model, self.optimizer = self.accelerator.prepare(model, make_optimizer(model, config.optimizer))
         self.accelerator.register_for_checkpointing(self.average, self.position)
+        self.plateau = Plateau() if config.schedule.kind == "plateau" else None
+        if self.plateau is not None:
+            if self.accelerator.num_processes > 1:
+                raise ValueError("a recipe with schedule.kind plateau trains in one process, got several")
+            self.accelerator.register_for_checkpointing(self.plateau)
         torch.manual_seed(config.seed + 1 + self.accelerator.process_index)
         if checkpoints:
             self.accelerator.load_state(str(checkpoints[-1]))
@@ -164,6 +169,7 @@ class Training:
         config, position = self.config, self.position
         progress = progress_of(config.schedule, position.step, config.max_steps, self.minutes, self.max_minutes)
         rate = config.optimizer.lr * learning_rate_factor(config.schedule, progress, position.step)
+        rate *= self.plateau.factor if self.plateau is not None else 1.0
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
@@ -226,16 +232,33 @@ class Training:
             return
         model, position, monitor = self.plain_model, self.position, self.task.monitor
         self.average.swap(model)
+        results: dict[str, float] = {}
+        better = False
         if self.accelerator.is_main_process:
             results = self.task.validate(model)
             self._record(board, {**results, "minutes": round(self.minutes, 3)})
             tqdm.write(f"step {position.step}: " + ", ".join(f"{k} {v:.2f}" for k, v in results.items()))
-            if monitor in results and results[monitor] <= position.best:
+            better = monitor in results and results[monitor] <= position.best
+            if better:
                 position.best, position.best_step = results[monitor], position.step
-                weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-                write_folder(self.folder / "best", lambda folder: torch.save(weights, folder / "weights.pt"))
+                write_folder(self.folder / "best", self._keep_best)
         self.average.swap(model)
+        if self.plateau is not None and monitor in results and self.plateau.judge(self.config.schedule, better):
+            self._return_to_best()
+        self.stop_requested |= self.plateau is not None and self.plateau.over
         self.accelerator.wait_for_everyone()
+
+    def _keep_best(self, folder: Path) -> None:
+        weights = {name: value.detach().cpu() for name, value in self.plain_model.state_dict().items()}
+        torch.save(weights, folder / "weights.pt")
+        if self.plateau is not None:
+            torch.save(self.optimizer.state_dict(), folder / "optimizer.pt")
+
+    def _return_to_best(self) -> None:
+        """The best weights, and the state that the optimiser had with them."""
+        best = self.folder / "best"
+        self.plain_model.load_state_dict(torch.load(best / "weights.pt", weights_only=True))
+        self.optimizer.load_state_dict(torch.load(best / "optimizer.pt", weights_only=True))
 
     def _save(self) -> None:
         folder = checkpoint_folder(self.folder, self.position.step)

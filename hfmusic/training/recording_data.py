@@ -137,7 +137,7 @@ def collate(crops: Sequence[Crop]) -> dict[str, Any]:
     }
 
 
-def _start_worker(_: int) -> None:
+def start_worker(_: int) -> None:
     torch.set_num_threads(1)
     os.nice(5)
 
@@ -151,7 +151,7 @@ def crop_loader(
         batch_sampler=BatchStream(crops.batches(), start=start, rank=rank, world=world),
         collate_fn=collate,
         num_workers=config.num_workers,
-        worker_init_fn=_start_worker if config.num_workers else None,
+        worker_init_fn=start_worker if config.num_workers else None,
         generator=torch.Generator().manual_seed(config.seed),
         pin_memory=torch.cuda.is_available(),
         prefetch_factor=4 if config.num_workers else None,

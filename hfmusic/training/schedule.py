@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ def learning_rate_factor(schedule: ScheduleConfig, progress: float, step: int = 
     >>> [round(learning_rate_factor(cosine, progress), 3) for progress in (0, 0.25, 0.5, 0.75, 1)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
-    if schedule.kind == "constant":
+    if schedule.kind in ("constant", "plateau"):  # a plateau's drops are `Plateau`'s
         return 1.0
     if schedule.kind == "steps":
         return schedule.decay ** (step // schedule.decay_steps)
@@ -40,6 +41,47 @@ def learning_rate_factor(schedule: ScheduleConfig, progress: float, step: int = 
         return start + (1 - start) * 0.5 * (1 - math.cos(math.pi * part))
     part = (progress - schedule.warmup) / (1 - schedule.warmup)
     return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * part))
+
+
+@dataclass
+class Plateau:
+    """The state of a schedule of kind "plateau"; part of a checkpoint.
+
+    Attributes:
+        factor: of the learning rate.
+        stale: validations since the last best one, or since the last drop.
+        drops: of the learning rate, so far.
+        over: nothing got better after the last drop.
+    """
+
+    factor: float = 1.0
+    stale: int = 0
+    drops: int = 0
+    over: bool = False
+
+    def judge(self, schedule: ScheduleConfig, better: bool) -> bool:
+        """Take note of a validation; whether to go back to the best weights, with a lower rate.
+
+        >>> plateau, schedule = Plateau(), ScheduleConfig("plateau", decay=0.5, patience=2, later_patience=1, drops=1)
+        >>> [plateau.judge(schedule, better) for better in (True, False, False, False)]
+        [False, False, True, False]
+        >>> plateau.factor, plateau.over
+        (0.5, True)
+        """
+        self.stale = 0 if better else self.stale + 1
+        if self.stale < (schedule.later_patience if self.drops else schedule.patience):
+            return False
+        self.over = self.drops == schedule.drops
+        if self.over:
+            return False
+        self.factor, self.stale, self.drops = self.factor * schedule.decay, 0, self.drops + 1
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
 
 class AveragedWeights:

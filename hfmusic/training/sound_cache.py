@@ -75,15 +75,16 @@ def sound_cache(dataset: str | Path, split: str, *, sampling_rate: int, cache_di
     Raises:
         ValueError: no such dataset, nothing in the split, or a recording that cannot be decoded (named).
     """
-    folder = Path(cache_dir) / _key(dataset, split, sampling_rate)
+    folder = Path(cache_dir) / dataset_key(dataset, split, f"sounds {_VERSION}|{sampling_rate}")
     if not (folder / "index.json").is_file():
         title = f"sounds {Path(dataset).name} {split}"
         write_folder(folder, lambda partial: _decode(dataset, split, sampling_rate, partial, title))
     return SoundCache.open(folder)
 
 
-def _key(dataset: str | Path, split: str, sampling_rate: int) -> str:
-    digest = hashlib.sha256(f"sounds {_VERSION}|{sampling_rate}".encode())
+def dataset_key(dataset: str | Path, split: str, description: str) -> str:
+    """The name of a cache's folder: of what it holds, and of its files' names, sizes, beginnings and ends."""
+    digest = hashlib.sha256(description.encode())
     folder = Path(dataset)
     files = parquet_files(folder, split) if folder.is_dir() else []
     if folder.is_dir() and not files:  # pairs, whatever their layout
@@ -116,7 +117,7 @@ def _decode(dataset: str | Path, split: str, sampling_rate: int, folder: Path, t
             note_offsets.append(len(notes))
     if not offsets[-1]:
         raise ValueError(f"nothing to hear in {dataset} {split}")
-    _to_npy(raw, folder / "samples.npy", offsets[-1])
+    raw_to_npy(raw, folder / "samples.npy", np.int16)
     np.save(folder / "notes.npy", np.asarray(notes, np.float64).reshape(-1, NOTE_COLUMNS))
     index = {"sampling_rate": sampling_rate, **lists, "offsets": offsets, "note_offsets": note_offsets}
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
@@ -138,11 +139,11 @@ def _samples(recording: Recording, sampling_rate: int) -> np.ndarray:
     return np.clip(np.rint(np.asarray(sound) * 32768), -32768, 32767).astype(np.int16)
 
 
-def _to_npy(raw: Path, path: Path, count: int) -> None:
-    """Give raw samples the head of an array file, in blocks, and remove them."""
-    array = np.lib.format.open_memmap(path, "w+", np.int16, (count,))
-    source = np.memmap(raw, np.int16, "r", shape=(count,))
-    for start in range(0, count, 1 << 24):
+def raw_to_npy(raw: Path, path: Path, dtype: type[np.generic]) -> None:
+    """Give a file of raw values the head of an array file, in blocks, and remove it."""
+    source = np.memmap(raw, dtype, "r")
+    array = np.lib.format.open_memmap(path, "w+", dtype, source.shape)
+    for start in range(0, len(source), 1 << 24):
         array[start : start + (1 << 24)] = source[start : start + (1 << 24)]
     array.flush()
     del source

@@ -63,6 +63,10 @@ def make_task(config: TrainingConfig, accelerator: Accelerator) -> Task:
         from hfmusic.training.recording_task import RecordingTask
 
         return RecordingTask(config, accelerator)
+    if config.architecture == "audio_score":
+        from hfmusic.training.pair_task import PairTask
+
+        return PairTask(config, accelerator)
     from hfmusic.training.stave_task import StaveTask
 
     return StaveTask(config, accelerator)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from hfmusic.testing.recordings import write_recordings
+from hfmusic.testing.sheets import write_sheets
 from hfmusic.testing.staves import write_dataset
 
 TINY = {
@@ -87,6 +88,54 @@ def hearing_recipe(tmp_path: Path, recordings: Path) -> Any:
             "name": name,
             "train": [{"path": str(recordings)}],
             "validation": [{"path": str(recordings), "name": "played"}],
+            "output_dir": str(tmp_path / "runs"),
+            "cache_dir": str(tmp_path / "cache"),
+            **changes,
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return path
+
+    return write
+
+
+TINY_TOWER = {"channels": [8, 16], "pools": [[2, 2], [2, 2]], "convolutions": [1, 1], "head": "flatten"}
+TINY_PAIRS = {
+    "architecture": "audio_score",
+    "model": {
+        "frames": 24,
+        "image_height": 80,
+        "image_width": 100,
+        "embedding_size": 12,
+        "audio_tower": {**TINY_TOWER, "stem_channels": 4},
+        "score_tower": {**TINY_TOWER, "stem_channels": 4, "invert": True},
+    },
+    "batch_size": 12,
+    "max_steps": 6,
+    "evaluate_every": 3,
+    "save_every": 2,
+    "log_every": 1,
+    "num_workers": 0,
+    "eval_batch_size": 16,
+}
+
+
+@pytest.fixture(scope="session")
+def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    renditions = [("one", 1.0), ("two", 1.1)]
+    return write_sheets(tmp_path_factory.mktemp("sheets") / "drawn", train=3, other=2, renditions=renditions)
+
+
+@pytest.fixture
+def pair_recipe(tmp_path: Path, sheets: Path) -> Any:
+    """As `recipe`, of a recipe that trains a tiny embedding on drawn pieces."""
+
+    def write(name: str, **changes: Any) -> Path:
+        raw = {
+            **TINY_PAIRS,
+            "name": name,
+            "train": [{"path": str(sheets)}],
+            "validation": [{"path": str(sheets), "name": "drawn"}],
             "output_dir": str(tmp_path / "runs"),
             "cache_dir": str(tmp_path / "cache"),
             **changes,

@@ -1,0 +1,53 @@
+"""A recipe's embedding of audio and scores, and what turns sheets and sounds into what it is trained with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hfmusic.models.configuration_audio_score import AudioScoreConfig
+from hfmusic.models.modeling_audio_score import AudioScoreModel
+from hfmusic.models.processing_audio_score import AudioScoreProcessor
+from hfmusic.training.config import TrainingConfig
+
+PRESETS = {
+    "recommended": AudioScoreConfig.recommended,
+    "paper": AudioScoreConfig.paper,
+    "public": AudioScoreConfig.public,
+}
+LOSS_OPTIONS = ("margin", "temperature", "learned_temperature")
+
+
+def build_audio_score(config: TrainingConfig) -> tuple[AudioScoreModel, AudioScoreProcessor]:
+    """The model of a recipe, fresh or from the folder `initial`, and its processor.
+
+    Raises:
+        ValueError: a part of the recipe that only staves have, an unknown preset, sizes for a network that is there
+            already, or no network in `initial`.
+    """
+    for part in ("transfer", "imitate"):
+        if getattr(config, part) is not None:
+            raise ValueError(f"a recipe of an audio_score has no section {part}: it starts from initial")
+    options = dict(config.model)
+    if config.initial is not None:
+        return _trained(config.initial, options, config.processor)
+    preset = options.pop("preset", "recommended")
+    if preset not in PRESETS:
+        raise ValueError(f"model.preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    sizes = PRESETS[preset](**options)
+    return AudioScoreModel(sizes), AudioScoreProcessor.for_config(sizes, **config.processor)
+
+
+def _trained(
+    folder: str, options: dict[str, Any], processor: dict[str, Any]
+) -> tuple[AudioScoreModel, AudioScoreProcessor]:
+    """A trained model with other options of the loss."""
+    wrong = [name for name in options if name not in LOSS_OPTIONS]
+    if wrong or processor:
+        raise ValueError(
+            f"with initial, model takes only {', '.join(LOSS_OPTIONS)} and processor nothing: the network is given; "
+            f"got {[*wrong, *processor][0]}"
+        )
+    try:
+        return AudioScoreModel.from_pretrained(folder, **options), AudioScoreProcessor.from_pretrained(folder)
+    except OSError as error:
+        raise ValueError(f"initial must be a model folder or a Hub name, got {folder!r}") from error
