@@ -12,7 +12,6 @@ a second are by the clock, which other work on the machine holds up, and by CPU 
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import os
 import platform
@@ -26,7 +25,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from hfmusic.data.staves import read_staves
@@ -124,10 +122,10 @@ def plain_ways(training: Training, data: str, split: str) -> list[Way]:
             pictures[wanted[stave.id]] = stave.encoded
         if len(pictures) == len(wanted):
             break
-    extract = training.task.built.extract
+    extract = training.task.built.extract["image"]
     sources: dict[str, Callable[[int], np.ndarray]] = {
         "plain loop, features at hand": kept.__getitem__,
-        "plain loop, pictures read each time": lambda row: extract(Image.open(io.BytesIO(pictures[row]))),
+        "plain loop, pictures read each time": lambda row: extract(pictures[row]),
     }
     labels = entry.labels[: len(kept)]
     built = training.task.built

@@ -81,7 +81,8 @@ class Transcription:
         from hfmusic.symbolic.agnostic import read_agnostic
         from hfmusic.symbolic.semantic import read_semantic
 
-        return read_semantic(self.tokens, repair=True) if self.encoding == "semantic" else read_agnostic(self.tokens)
+        read = read_semantic if self.encoding == "semantic" else read_agnostic
+        return read(self.tokens, repair=True)
 
     @property
     def confidence(self) -> float:

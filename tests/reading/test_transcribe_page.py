@@ -12,9 +12,9 @@ from PIL import Image
 from hfmusic.hub import Loaded, load
 from hfmusic.metrics.sequence import edit_distance
 from hfmusic.models.image_reading import grey_pixels, open_picture
-from hfmusic.symbolic.semantic import split_tokens
+from hfmusic.symbolic.semantic import split_tokens, write_semantic
 from hfmusic.testing.pages import turned
-from hfmusic.transcribe import reader_of, transcribe
+from hfmusic.transcribe import Transcription, reader_of, transcribe
 
 from ..test_cli import run
 from .conftest import draw_page, with_line
@@ -111,3 +111,10 @@ def test_two_staves_without_a_page_around_them(reader: Loaded) -> None:
     found = transcribe(page[: round(ends[1][3]) + 25], reader)
     assert len(found.staves) == 2
     assert edit_distance(list(found.tokens), TRUTH[: len(found.tokens)]) <= 3
+
+
+def test_a_sign_that_belongs_to_nothing_does_not_stop_a_reading() -> None:
+    """An agnostic reader may miss a note and leave its slur."""
+    tokens = ("clef.G-L2", "slur.start-S0", "note.quarter-L2", "barline-L1", "digit.8-L2", "note.half-L3")
+    signs = Transcription("staff.png", tokens, (0.9,) * 6, (None,) * 6, encoding="agnostic")
+    assert write_semantic(signs.score) == ["clef-G2", "note-G4_quarter", "barline", "note-B4_half"]
