@@ -1,6 +1,6 @@
 """Staves found on pages of known music, and the error rate of the text read, whatever was done to the pages.
 
-    python -m benchmarks.pages [--pages 20] [--model crnn-omr] [--output benchmarks/pages.md]
+    python -m benchmarks.pages [--pages 20] [--model r2crnn-omr-semantic] [--output benchmarks/pages.md]
 
 A page is RISM incipits of the validation and test splits in one clef and key, one after another with their meters,
 engraved on A4 in a style drawn by chance; then scanned at a resolution, turned, or photographed
@@ -149,7 +149,7 @@ def report(rows: dict[str, Measured], pages: int, model: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="crnn-omr")
+    parser.add_argument("--model", default="r2crnn-omr-semantic")
     parser.add_argument("--pages", type=int, default=20)
     parser.add_argument("--only", default="", help="only conditions with this in their name")
     parser.add_argument("--output", type=Path)

@@ -1,6 +1,6 @@
 """Milliseconds of a staff, part by part, and its network run in several ways.
 
-    python -m benchmarks.runtime [--model crnn-omr] [--data dist/primus-rism] [--n 32] [--output benchmarks/runtime.md]
+    python -m benchmarks.runtime [--model r2crnn-omr-semantic] [--data dist/primus-rism] [--n 32] [--output benchmarks/runtime.md]
 
 Everything is timed after loading: decoding the picture, finding the staff, the network, decoding its logits. For each
 staff all ways of running the network take turns, in another order each round, so that a busy machine slows all alike; a
@@ -190,7 +190,7 @@ def report(model: str, data: str, split: str, n: int, rounds: int, threads: list
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="crnn-omr")
+    parser.add_argument("--model", default="r2crnn-omr-semantic")
     parser.add_argument("--data", default="dist/primus-rism")
     parser.add_argument("--split", default="test")
     parser.add_argument("--n", type=int, default=32)
