@@ -1,6 +1,7 @@
 """Milliseconds of a staff, part by part, and its network run in several ways.
 
-    python -m benchmarks.runtime [--model r2crnn-omr-semantic] [--data dist/primus-rism] [--n 32] [--output benchmarks/runtime.md]
+    python -m benchmarks.runtime [--model r2crnn-omr-semantic] [--data dist/primus-rism] [--n 32]
+        [--output benchmarks/runtime.md]
 
 Everything is timed after loading: decoding the picture, finding the staff, the network, decoding its logits. For each
 staff all ways of running the network take turns, in another order each round, so that a busy machine slows all alike; a

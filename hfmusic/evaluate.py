@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,20 +78,12 @@ def evaluate(
         ValueError: no such model or data, or an unknown split, image or method.
     """
     loaded = _loaded(model)
-    if hasattr(loaded.processor, "transcribe"):
-        from hfmusic.evaluate_notes import evaluate_notes
-
-        if image not in (None, "audio") or method is not None:
-            raise ValueError(f"a transcriber hears recordings in one way, got image {image} and method {method}")
-        return evaluate_notes(loaded, data, split=split, n=n, out=out, seed=seed, name=_name(model))
-    if hasattr(loaded.processor, "snippets"):
-        from hfmusic.evaluate_pairs import evaluate_pairs
-
-        if image is not None or method is not None:
-            raise ValueError(
-                f"an embedding compares audio and scores in one way, got image {image} and method {method}"
-            )
-        return evaluate_pairs(loaded, data, split=split, n=n, out=out, seed=seed, name=_name(model))
+    other = _other_measure(loaded)
+    if other is not None:
+        measure, does, images = other
+        if image not in images or method is not None:
+            raise ValueError(f"{does} in one way, got image {image} and method {method}")
+        return measure(loaded, data, split=split, n=n, out=out, seed=seed, name=_name(model))
     image, method = image or _column(loaded), method or loaded.processor.default_method
     readings, total = read_split(
         loaded, data, split=split, image=image, n=n, seed=seed, method=method, batch_size=batch_size
@@ -136,6 +128,19 @@ def _loaded(model: str | Path | Loaded) -> Loaded:
 
 def _column(loaded: Loaded) -> str:
     return "image" if "image" in loaded.processor.modalities else "audio"
+
+
+def _other_measure(loaded: Loaded) -> tuple[Callable[..., list[dict[str, Any]]], str, tuple[str | None, ...]] | None:
+    """Of a model that reads no staves: what measures it, what it does, and the names its input may be called by."""
+    if hasattr(loaded.processor, "transcribe"):
+        from hfmusic.evaluate_notes import evaluate_notes
+
+        return evaluate_notes, "a transcriber hears recordings", (None, "audio")
+    if hasattr(loaded.processor, "snippets"):
+        from hfmusic.evaluate_pairs import evaluate_pairs
+
+        return evaluate_pairs, "an embedding compares audio and scores", (None,)
+    return None
 
 
 def read_split(
