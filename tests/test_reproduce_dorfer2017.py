@@ -13,7 +13,8 @@ from hfmusic.reproduce import dorfer2017, reproduce
 from hfmusic.reproduce.dorfer2017 import CELLS, METHODS, Scale, base_recipe, cells_called
 from hfmusic.reproduce.dorfer2017_data import Places, choose_renditions, read_renditions
 from hfmusic.reproduce.dorfer2017_numbers import CANDIDATES, TABLE_2, TABLE_3
-from hfmusic.reproduce.dorfer2017_report import judge, rank_counts, write_report
+from hfmusic.reproduce.dorfer2017_report import claims, rank_counts, write_report
+from hfmusic.reproduce.les2023_report import judge
 from hfmusic.testing.sheets import write_sheets
 from hfmusic.training.loop import Training
 
@@ -140,7 +141,7 @@ def test_findings_and_tables_by_hand(tmp_path: Path) -> None:
         "none": [run_of(0, 0.10, [1, 2, 3, 4], far), run_of(1, 0.40, [2, 2, 2, 2], far)],
         "full": [run_of(0, 0.30, [1, 1, 1, 2], near), run_of(1, 0.35, [1, 1, 1, 1], near)],
     }
-    found = {one.claim: one for one in judge(results) if one.verdict != "not measured"}
+    found = {one.claim: one for one in judge(results, claims()) if one.verdict != "not measured"}
     helps = found["Augmentation helps: all of the paper"]
     assert (helps.verdict, helps.numbers) == ("mostly holds", "32.5 % and 25.0 % (true for 1 of 2 seeds)")
     assert found["The opposite direction works as well"].verdict == "does not hold"

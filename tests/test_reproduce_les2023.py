@@ -12,7 +12,7 @@ import pytest
 from hfmusic.reproduce import les2023, reproduce
 from hfmusic.reproduce.les2023 import CELLS, REAL, Places, Scale, base_recipe, cells_called, choose_recordings
 from hfmusic.reproduce.les2023_numbers import TABLES
-from hfmusic.reproduce.les2023_report import judge
+from hfmusic.reproduce.les2023_report import claims, judge
 from hfmusic.testing.recordings import write_recordings
 from hfmusic.training.front_end import build_transcriber
 from hfmusic.training.loop import Training
@@ -121,7 +121,7 @@ def test_findings_by_hand() -> None:
         "maps": [run(0, 0.5, [1.0, 90.0]), run(1, 0.6, [1.0, 90.0])],
         "synthesized-maps": [run(0, 0.7, [50.0, 80.0]), run(1, 0.55, [50.0, 80.0])],
     }
-    found = {finding.claim: finding for finding in judge(results) if finding.verdict != "not measured"}
+    found = {finding.claim: finding for finding in judge(results, claims()) if finding.verdict != "not measured"}
     helps = found["Pre-training on synthesized sound helps on pianos"]
     assert (helps.verdict, helps.numbers) == ("mostly holds", "62.5 % and 55.0 % (true for 1 of 2 seeds)")
     faster = found["Pre-training on synthesized sound learns pianos faster than starting afresh"]

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from hfmusic.data.dataset_rows import hub_rows, parquet_rows
 from hfmusic.data.note_files import NOTE_SUFFIXES, Note, parse_notes
 from hfmusic.data.places import SOUND_SUFFIXES, Place, find_pairs
 from hfmusic.data.staves import parquet_files
@@ -66,7 +64,7 @@ def read_recordings(folder: str | Path, split: str = "test") -> Iterator[Recordi
         raise ValueError(f"no split {split!r} in {path}: no file named {split}-*.parquet")
     if shards:
         for shard in shards:
-            yield from _parquet_recordings(shard)
+            yield from map(_row_recording, parquet_rows(shard, COLUMNS, "recordings"))
         return
     pairs = find_pairs(path)
     if not pairs:
@@ -86,31 +84,11 @@ def _pair_recording(sound: Place, label: Place) -> Recording:
     return Recording(name, work_of(name), source, instrument, sound.read(), notes)
 
 
-def _parquet_recordings(shard: Path) -> Iterator[Recording]:
-    try:
-        file = pq.ParquetFile(shard)
-        missing = [column for column in COLUMNS if column not in file.schema_arrow.names]
-        if missing:
-            raise ValueError(f"{shard} holds no recordings: it has no column {', '.join(missing)}")
-        for batch in file.iter_batches(batch_size=1, columns=list(COLUMNS)):
-            for row in batch.to_pylist():
-                yield _row_recording(row)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{shard} is a damaged Parquet file ({str(error).splitlines()[0]})") from None
-
-
 def _hub_recordings(name: str, split: str) -> Iterator[Recording]:
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ValueError(f"recordings must be a folder, or owner/name of a dataset on the Hub, got {name}")
     import datasets
 
-    try:
-        rows = datasets.load_dataset(name, split=split, streaming=True)
-        rows = rows.cast_column("audio", datasets.Audio(decode=False))
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: no folder, and no such dataset on the Hub ({str(error).splitlines()[0]})") from None
-    for row in rows:
-        yield _row_recording(row)
+    rows = hub_rows(name, split, {"audio": datasets.Audio(decode=False)}, "recordings")
+    yield from map(_row_recording, rows)
 
 
 def _row_recording(row: dict[str, Any]) -> Recording:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from hfmusic.data.dataset_rows import hub_rows, parquet_rows
 from hfmusic.render.sheet import PAGE_WIDTH, Measure, Sheet, SheetNote, SheetRow, System, unroll
 
 __all__ = [
@@ -74,7 +75,7 @@ def read_sheet_audio(folder: str | Path, split: str = "test") -> Iterator[SheetA
     """
     path = Path(folder)
     if not path.is_dir():
-        yield from _hub_rows(str(folder), split)
+        yield from _hub_sheets(str(folder), split)
         return
     from hfmusic.data.staves import parquet_files
 
@@ -84,7 +85,7 @@ def read_sheet_audio(folder: str | Path, split: str = "test") -> Iterator[SheetA
     if not shards:
         yield from _msmd_rows(path)
     for shard in shards:
-        yield from _parquet_rows(shard)
+        yield from map(row_sheet_audio, parquet_rows(shard, COLUMNS, "sheets with audio"))
 
 
 def _msmd_rows(folder: Path) -> Iterator[SheetAudio]:
@@ -100,35 +101,11 @@ def _msmd_rows(folder: Path) -> Iterator[SheetAudio]:
         yield row_sheet_audio(rows(about | drawn))
 
 
-def _parquet_rows(shard: Path) -> Iterator[SheetAudio]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(shard)
-        missing = [column for column in COLUMNS if column not in file.schema_arrow.names]
-        if missing:
-            raise ValueError(f"{shard} holds no sheets with audio: it has no column {', '.join(missing)}")
-        for batch in file.iter_batches(batch_size=1, columns=list(COLUMNS)):
-            for row in batch.to_pylist():
-                yield row_sheet_audio(row)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{shard} is a damaged Parquet file ({str(error).splitlines()[0]})") from None
-
-
-def _hub_rows(name: str, split: str) -> Iterator[SheetAudio]:
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ValueError(f"sheets with audio must be a folder, or owner/name of a dataset on the Hub, got {name}")
+def _hub_sheets(name: str, split: str) -> Iterator[SheetAudio]:
     import datasets
 
-    try:
-        rows = datasets.load_dataset(name, split=split, streaming=True)
-        rows = rows.cast_column("audio", datasets.Audio(decode=False))
-        rows = rows.cast_column("pages", datasets.List(datasets.Image(decode=False)))
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: no folder, and no such dataset on the Hub ({str(error).splitlines()[0]})") from None
-    for row in rows:
-        yield row_sheet_audio(row)
+    undecoded = {"audio": datasets.Audio(decode=False), "pages": datasets.List(datasets.Image(decode=False))}
+    yield from map(row_sheet_audio, hub_rows(name, split, undecoded, "sheets with audio"))
 
 
 def row_sheet_audio(row: dict[str, Any]) -> SheetAudio:

@@ -15,7 +15,7 @@ from hfmusic.files import write_atomic
 from hfmusic.reproduce.dorfer2017 import CELLS, LINES, WARPS
 from hfmusic.reproduce.dorfer2017_numbers import CANDIDATES, FIGURE_7, RANDOM, TABLE_2, TABLE_3
 from hfmusic.reproduce.findings import Finding
-from hfmusic.reproduce.les2023_report import Claim, judge_claim
+from hfmusic.reproduce.les2023_report import Claim, judge
 from hfmusic.reproduce.report import mean_and_spread, read_results
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]  # by cell: what each seed's run of it wrote
@@ -124,19 +124,10 @@ def claims() -> list[Claim]:
     ]
 
 
-def judge(results: Results) -> list[Finding]:
-    """The verdict on every claim, as `hfmusic.reproduce.findings` has it: of the means, and of every seed."""
-    seeds: dict[int, dict[str, Any]] = {}
-    for name, runs in results.items():
-        for run in runs:
-            seeds.setdefault(run["seed"], {})[name] = run
-    return [judge_claim(claim, seeds) for claim in claims()]
-
-
 def write_report(out: Path, *, scale: str, command: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """Write results.json, results.md and results.png from the cells that are done; what results.json holds."""
     results = read_results(out)
-    findings = judge(results)
+    findings = judge(results, claims())
     summary = {
         "paper": "dorfer2017",
         "scale": scale,

@@ -86,13 +86,13 @@ def claims() -> list[Claim]:
     ]
 
 
-def judge(results: Results) -> list[Finding]:
+def judge(results: Results, claimed: Sequence[Claim]) -> list[Finding]:
     """The verdict on every claim, as `hfmusic.reproduce.findings` has it: of the means, and of every seed."""
     seeds: dict[int, dict[str, Any]] = {}
     for name, runs in results.items():
         for run in runs:
             seeds.setdefault(run["seed"], {})[name] = run
-    return [judge_claim(claim, seeds) for claim in claims()]
+    return [judge_claim(claim, seeds) for claim in claimed]
 
 
 def judge_claim(claim: Claim, seeds: Mapping[int, Mapping[str, Any]]) -> Finding:
@@ -115,7 +115,7 @@ def judge_claim(claim: Claim, seeds: Mapping[int, Mapping[str, Any]]) -> Finding
 def write_report(out: Path, *, scale: str, command: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """Write results.json, results.md and results.png from the cells that are done; what results.json holds."""
     results = read_results(out)
-    findings = judge(results)
+    findings = judge(results, claims())
     summary = {
         "paper": "les2023",
         "scale": scale,
