@@ -54,8 +54,8 @@ class SnippetGeometry:
 
     @classmethod
     def recommended(cls) -> SnippetGeometry:
-        """Ours, as `AudioScoreConfig.recommended`: more of the score, 84 frames (4.2 s)."""
-        return cls(200, 320, 0.5, 84)
+        """Ours, as `AudioScoreConfig.recommended`: all staves of a song, 84 frames (4.2 s)."""
+        return cls(250, 320, 0.4, 84)
 
     @property
     def image_size(self) -> tuple[int, int]:

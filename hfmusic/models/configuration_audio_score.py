@@ -153,9 +153,9 @@ class AudioScoreConfig(PreTrainedConfig):
     frame_rate: float | int = 20
     bands: int = 92
     frames: int = 84
-    image_height: int = 200
+    image_height: int = 250
     image_width: int = 320
-    image_scale: float | int = 0.5
+    image_scale: float | int = 0.4
     audio_tower: dict[str, Any] = field(default_factory=recommended_audio_tower)
     score_tower: dict[str, Any] = field(default_factory=recommended_score_tower)
     embedding_size: int = 64

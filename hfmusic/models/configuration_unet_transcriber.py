@@ -44,7 +44,7 @@ class UNetTranscriberConfig(PreTrainedConfig):
 
     scheme: str = "heads"
     sampling_rate: int = 16000
-    hop_length: int = 320
+    hop_length: int = 512
     fmin: float | int = 27.5 * 2 ** (-1 / 36)  # A0 lies on the second of its three bins
     n_bins: int = 288
     bins_per_octave: int = 36

@@ -45,9 +45,9 @@ class AudioScoreProcessor(ProcessorMixin):
         fmin: float = 30.0,
         fmax: float = 6000.0,
         frames: int = 84,
-        image_height: int = 200,
+        image_height: int = 250,
         image_width: int = 320,
-        image_scale: float = 0.5,
+        image_scale: float = 0.4,
     ) -> None:
         super().__init__()
         if min(frames, image_height, image_width, image_scale) <= 0:

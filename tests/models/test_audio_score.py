@@ -19,7 +19,8 @@ SMALL = {"channels": [4, 8], "pools": [[2, 2], [2, 2]], "convolutions": [1, 1]}
 
 
 def small_config(**options: Any) -> AudioScoreConfig:
-    sizes = {"frames": 8, "bands": 12, "image_height": 24, "image_width": 32, "embedding_size": 6}
+    snippets = {"image_height": 24, "image_width": 32, "image_scale": 0.5}
+    sizes = {"frames": 8, "bands": 12, "embedding_size": 6, **snippets}
     towers = {"audio_tower": {**SMALL, "head": "flatten"}, "score_tower": {**SMALL, "head": "flatten"}}
     return AudioScoreConfig(**{**sizes, **towers, **options})
 

@@ -19,7 +19,7 @@ from hfmusic.models.configuration_audio_score import AudioScoreConfig
 from hfmusic.models.modeling_audio_score import AudioScoreModel
 from hfmusic.models.processing_audio_score import AudioScoreProcessor, scaled
 
-SMALL = {"frames": 8, "image_height": 40, "image_width": 60}
+SMALL = {"frames": 8, "image_height": 40, "image_width": 60, "image_scale": 0.5}
 
 
 def test_excerpts_are_centred_on_their_moments() -> None:
@@ -35,7 +35,7 @@ def test_excerpts_are_centred_on_their_moments() -> None:
 def test_snippets_are_centred_on_their_places() -> None:
     row = np.full((60, 300), 255, np.uint8)
     row[:, 100:102], row[30, :] = 0, 0  # a bar line, a staff line on the row's middle
-    whole = AudioScoreProcessor(**SMALL, image_scale=1.0).snippets(row, [101, 2, 299])
+    whole = AudioScoreProcessor(**{**SMALL, "image_scale": 1.0}).snippets(row, [101, 2, 299])
     assert whole.shape == (3, 1, 40, 60) and whole.dtype == np.float32
     assert np.flatnonzero(whole[0, 0, 0] == 0).tolist() == [29, 30]
     assert np.flatnonzero(whole[0, 0, :, 0] == 0).tolist() == [20]
@@ -46,7 +46,7 @@ def test_snippets_are_centred_on_their_places() -> None:
 
 
 def test_rows_of_any_height_are_cut_around_their_middle() -> None:
-    processor = AudioScoreProcessor(**SMALL, image_scale=1.0)
+    processor = AudioScoreProcessor(**{**SMALL, "image_scale": 1.0})
     for height in (30, 40, 60):
         row = np.full((height, 90), 255, np.uint8)
         row[height // 2] = 0
@@ -105,7 +105,7 @@ def test_bad_inputs_say_what_is_wrong() -> None:
         (lambda: processor(images="nowhere.png"), "nowhere.png: no such file"),
         (lambda: processor.excerpts(np.zeros((5, 90))), r"a spectrogram must be \(T, 92\), got \(5, 90\)"),
         (lambda: processor.centres(5, 0), "at least one frame apart, got 0"),
-        (lambda: AudioScoreProcessor(frames=0), "image_scale must be positive, got 0, 200"),
+        (lambda: AudioScoreProcessor(frames=0), "image_scale must be positive, got 0, 250"),
         (lambda: AudioScoreProcessor(fmin=0), "fmin must be positive"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -64,7 +64,7 @@ def test_paper_001_has_its_maps() -> None:
 def test_the_recommended_network_keeps_its_promises() -> None:
     config = UNetTranscriberConfig.recommended()
     model = UNetTranscriber(config)
-    assert (config.frame_seconds, config.heads) == (0.02, ["onset", "frame", "offset", "velocity"])
+    assert (config.frame_seconds, config.heads) == (0.032, ["onset", "frame", "offset", "velocity"])
     assert parameters(model) == 754_212 < 5_000_000
     untrained = model.eval()(torch.zeros(1, 1, 8, 288)).probabilities()
     assert all(abs(values.detach().mean().item() - 0.02) < 0.02 for values in untrained.values())

@@ -25,7 +25,7 @@ from hfmusic.models.processing_unet_transcriber import TranscriberProcessor
 
 RATE = 16000
 PAPER = UNetTranscriberConfig.paper(channels=[2, 3, 4, 5], hidden_size=6)
-HEADS = UNetTranscriberConfig(channels=[4, 5, 6], blocks=[1, 1, 1], hidden_size=3)
+HEADS = UNetTranscriberConfig(channels=[4, 5, 6], blocks=[1, 1, 1], hidden_size=3, hop_length=320)
 SCHEMES = pytest.mark.parametrize("config", [PAPER, HEADS], ids=["paper", "heads"])
 
 
