@@ -1,6 +1,6 @@
 """The verb `export`: a model's network as ONNX beside its weights, where `hfmusic.load` finds it.
 
-model folder -> torch graph -> ONNX -> both run over staves of many widths -> kept if they agree.
+model folder -> torch graph -> ONNX -> both run over music of many lengths -> kept if they agree.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +19,17 @@ from transformers import PreTrainedModel
 
 from hfmusic.files import write_atomic
 from hfmusic.hub import find_model, load
-from hfmusic.runtime import INPUTS, OUTPUTS, WEIGHTS, WEIGHTS_KEY, OnnxCTC, fingerprint, onnx_names
+from hfmusic.runtime import (
+    INPUTS,
+    OUTPUTS,
+    WEIGHTS,
+    WEIGHTS_KEY,
+    OnnxTranscriber,
+    fingerprint,
+    modalities_of,
+    onnx_class,
+    onnx_names,
+)
 
 # Logits span tens: a difference this small moves a probability by under 0.0003.
 TOLERANCE = 1e-3
@@ -55,7 +64,7 @@ def export(model: str, out: str | Path | None = None) -> dict[str, Any]:
     weights = _weights_for(source, folder)
     network = cast(PreTrainedModel, load(str(source), runtime="torch").model)
     networks, difference = {}, 0.0
-    for modality, name in onnx_names(network.config.modalities).items():
+    for modality, name in onnx_names(modalities_of(network.config)).items():
         networks[name] = network_as_onnx(network, modality, {WEIGHTS_KEY: weights})
         difference = max(difference, check_network(networks[name], network, modality))
     if folder.resolve() != source.resolve():
@@ -112,6 +121,20 @@ class _FixedModality(nn.Module):
         return output.logits, output.output_lengths
 
 
+class _MaskedTranscriber(nn.Module):
+    """A transcriber with tensors alone for arguments and results; frames are a multiple of its `time_stride`."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.network, self.resolutions = cast(nn.Module, model.network), len(model.config.channels) + 1
+
+    def forward(self, input_features: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        masks = [attention_mask.to(input_features.dtype)[:, None, :, None]]
+        while len(masks) < self.resolutions:  # real frames come first: a coarser one is real if its first frame is
+            masks.append(masks[-1][:, :, ::2])
+        return tuple(self.network(input_features, masks, attention_mask.sum(dim=1)).unbind(-1))
+
+
 class _OnnxLSTM(nn.Module):
     """An LSTM that is exported as ONNX's own: torch's exporter would make a loop over the frames of it."""
 
@@ -121,26 +144,30 @@ class _OnnxLSTM(nn.Module):
 
     def __init__(self, lstm: nn.LSTM) -> None:
         super().__init__()
-        if lstm.num_layers != 1 or lstm.bidirectional or lstm.proj_size or not (lstm.batch_first and lstm.bias):
-            raise ValueError(f"only LSTMs of one layer, one direction and batch_first can be exported, got {lstm}")
-        self.hidden_size = lstm.hidden_size
+        if lstm.num_layers != 1 or lstm.proj_size or not lstm.bias:
+            raise ValueError(f"only LSTMs of one layer with biases can be exported, got {lstm}")
+        self.hidden_size, self.batch_first = lstm.hidden_size, lstm.batch_first
         weights = {name: _onnx_gates(value.detach()) for name, value in lstm.named_parameters()}
-        self.register_buffer("inputs", weights["weight_ih_l0"][None])
-        self.register_buffer("recurrence", weights["weight_hh_l0"][None])
-        self.register_buffer("biases", torch.cat([weights["bias_ih_l0"], weights["bias_hh_l0"]])[None])
+        ends = ["l0", "l0_reverse"] if lstm.bidirectional else ["l0"]
+        biases = [torch.cat([weights[f"bias_ih_{end}"], weights[f"bias_hh_{end}"]]) for end in ends]
+        self.register_buffer("inputs", torch.stack([weights[f"weight_ih_{end}"] for end in ends]))
+        self.register_buffer("recurrence", torch.stack([weights[f"weight_hh_{end}"] for end in ends]))
+        self.register_buffer("biases", torch.stack(biases))
 
-    def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """(B, T, in) -> (B, T, hidden_size); the last state is not given."""
-        frames = hidden.transpose(0, 1)
+    def forward(self, hidden: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, None]:
+        """(B, T, in) -> (B, T, out), or (T, B, in) -> (T, B, out) as the LSTM was; the last state is not given."""
+        frames = hidden.transpose(0, 1) if self.batch_first else hidden
+        directions = self.biases.shape[0]
         found = torch.onnx.ops.symbolic(
             "LSTM",
-            (frames, self.inputs, self.recurrence, self.biases),
-            {"hidden_size": self.hidden_size},
+            (frames, self.inputs, self.recurrence, self.biases, *([] if lengths is None else [lengths.int()])),
+            {"hidden_size": self.hidden_size, "direction": "bidirectional" if directions == 2 else "forward"},
             dtype=hidden.dtype,
-            shape=(frames.shape[0], 1, frames.shape[1], self.hidden_size),
+            shape=(frames.shape[0], directions, frames.shape[1], self.hidden_size),
             version=14,
         )
-        return found.squeeze(1).transpose(0, 1), None
+        joined = found.transpose(1, 2).flatten(2)
+        return joined.transpose(0, 1) if self.batch_first else joined, None
 
 
 def _onnx_gates(weights: torch.Tensor) -> torch.Tensor:
@@ -149,7 +176,7 @@ def _onnx_gates(weights: torch.Tensor) -> torch.Tensor:
     return torch.cat([into, out, forget, cell])
 
 
-def _with_onnx_lstms(model: nn.Module) -> nn.Module:
+def _with_onnx_lstms(model: PreTrainedModel) -> PreTrainedModel:
     """A copy of a model whose LSTMs are `_OnnxLSTM`s."""
     model = copy.deepcopy(model)
     for parent in list(model.modules()):
@@ -160,20 +187,28 @@ def _with_onnx_lstms(model: nn.Module) -> nn.Module:
 
 
 def network_as_onnx(model: PreTrainedModel, modality: str, metadata: dict[str, str]) -> bytes:
-    """An ONNX file of a model in eval mode: `INPUTS` of any batch and width to `OUTPUTS`, for one modality.
+    """An ONNX file of a model in eval mode: `INPUTS` of any batch and length to its outputs, for one modality.
 
     `metadata` is kept in the file.
     """
-    network = _FixedModality(_with_onnx_lstms(model), modality).eval()
-    example = _batch(model.config.input_height, (416, 300))
-    dynamic = torch.export.Dim.DYNAMIC
-    shapes = {"input_features": {0: dynamic, 3: dynamic}, "attention_mask": {0: dynamic, 1: dynamic}}
+    own = _with_onnx_lstms(model)
+    if onnx_class(model.config) is OnnxTranscriber:
+        network: nn.Module = _MaskedTranscriber(own)
+        items, frames = (torch.export.Dim(name, min=1) for name in ("items", "strides"))
+        shapes = {INPUTS[0]: {0: items, 2: model.config.time_stride * frames}}
+        shapes[INPUTS[1]] = {0: items, 1: model.config.time_stride * frames}
+        outputs: tuple[str, ...] = tuple(model.config.heads)
+    else:
+        network, dynamic = _FixedModality(own, modality), torch.export.Dim.DYNAMIC
+        shapes = {INPUTS[0]: {0: dynamic, 3: dynamic}, INPUTS[1]: {0: dynamic, 1: dynamic}}
+        outputs = OUTPUTS
+    example = _batch(model.config, (416, 300))
     logging.getLogger(_EXPORTER).setLevel(logging.ERROR)  # torchvision is missing, and need not be there
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's, about itself
-        graph = torch.export.export(network, example, dynamic_shapes=shapes, strict=False)
+        graph = torch.export.export(network.eval(), example, dynamic_shapes=shapes, strict=False)
         program = torch.onnx.export(
-            graph, input_names=INPUTS, output_names=OUTPUTS, opset_version=OPSET, dynamo=True, verbose=False
+            graph, input_names=INPUTS, output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False
         )
     assert program is not None
     program.model.metadata_props.update(metadata)
@@ -186,33 +221,43 @@ def check_network(content: bytes, model: PreTrainedModel, modality: str) -> floa
     Raises:
         ValueError: it is over `TOLERANCE`, or frames differ in number.
     """
-    network = OnnxCTC(model.config, {modality: content})
+    network = onnx_class(model.config)(model.config, {modality: content})
     greatest = 0.0
-    for features, mask in _batches(model.config):
+    for lengths in BATCHES:
+        features, mask = _batch(model.config, lengths)
         with torch.inference_mode():
-            wanted = model(features, mask, modality=modality)
-        found = network(features, mask, modality=modality)
-        same_frames = torch.equal(found.output_lengths, wanted.output_lengths)
-        if not same_frames or found.logits.shape != wanted.logits.shape:
+            wanted = _logits(model(features, mask, modality=modality))
+        found = _logits(network(features, mask, modality=modality))
+        if [item.shape for item in found] != [item.shape for item in wanted]:
             raise ValueError(
-                f"the exported network gives {tuple(found.logits.shape)} logits where torch gives "
-                f"{tuple(wanted.logits.shape)}; it is not kept"
+                f"the exported network gives {[tuple(item.shape) for item in found]} logits where torch gives "
+                f"{[tuple(item.shape) for item in wanted]}; it is not kept"
             )
-        difference = float((found.logits - wanted.logits).abs().max())
+        difference = max(float((one - other).abs().max()) for one, other in zip(found, wanted, strict=True))
         if not difference <= TOLERANCE:  # also not a number
             raise ValueError(f"the exported network's logits are {difference:.2g} from torch's; it is not kept")
         greatest = max(greatest, difference)
     return greatest
 
 
-def _batches(config: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for widths in BATCHES:
-        yield _batch(config.input_height, tuple(max(width, config.width_stride) for width in widths))
+def _logits(output: Any) -> list[torch.Tensor]:
+    """Each item's real frames, and of several maps each."""
+    maps = output.logits if isinstance(output.logits, dict) else {"": output.logits}
+    lengths = output.lengths if isinstance(output.logits, dict) else output.output_lengths
+    return [values[row, :length] for values in maps.values() for row, length in enumerate(lengths.tolist())]
 
 
-def _batch(height: int, widths: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features (B, 1, height, W) like ink, the same each time, and mask (B, W) of items so wide."""
+def _batch(config: Any, lengths: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features like ink, or like a spectrogram, the same each time, and the mask (B, T) of items so long.
+
+    Items are at least a stride long. Columns of staves (B, 1, height, W), or frames of recordings (B, 1, T, bins).
+    """
+    heard = onnx_class(config) is OnnxTranscriber
+    lengths = tuple(max(length, 1 if heard else config.width_stride) for length in lengths)
     generator = torch.Generator().manual_seed(0)
-    mask = (torch.arange(max(widths)) < torch.tensor(widths)[:, None]).long()
-    features = (torch.rand((len(widths), 1, height, max(widths)), generator=generator) < 0.15).float()
-    return features * mask[:, None, None, :], mask
+    mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
+    if heard:
+        features = torch.rand((len(lengths), 1, max(lengths), config.n_bins), generator=generator)
+        return features * mask[:, None, :, None], mask
+    features = torch.rand((len(lengths), 1, config.input_height, max(lengths)), generator=generator)
+    return (features < 0.15).float() * mask[:, None, None, :], mask

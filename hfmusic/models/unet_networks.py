@@ -197,10 +197,12 @@ def _stacks(widths: list[int], blocks: list[int], config: UNetTranscriberConfig)
     return nn.ModuleList([Stack(width, count, config) for width, count in zip(widths, blocks, strict=False)])
 
 
-def run_lstm(lstm: nn.LSTM, sequences: Tensor, lengths: Tensor | None) -> Tensor:
+def run_lstm(lstm: nn.Module, sequences: Tensor, lengths: Tensor | None) -> Tensor:
     """(T, N, in) -> (T, N, out); the backward direction starts at each sequence's own end. `lengths` (N,); None: T."""
     if lengths is None:
         return lstm(sequences)[0]
+    if not isinstance(lstm, nn.LSTM):  # in an exported network its stand-in, which takes lengths itself
+        return lstm(sequences, lengths)[0]
     packed = nn.utils.rnn.pack_padded_sequence(sequences, lengths.cpu(), enforce_sorted=False)
     return nn.utils.rnn.pad_packed_sequence(lstm(packed)[0], total_length=sequences.shape[0])[0]
 
