@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hfmusic.export import export
     from hfmusic.hub import load
     from hfmusic.index import index
+    from hfmusic.publish import publish
     from hfmusic.retrieve import find
     from hfmusic.symbolic.score import Note, Score
     from hfmusic.train import train
@@ -38,10 +39,24 @@ _HOMES = {
     "find": "hfmusic.retrieve",
     "index": "hfmusic.index",
     "load": "hfmusic.hub",
+    "publish": "hfmusic.publish",
     "train": "hfmusic.train",
     "transcribe": "hfmusic.transcribe",
 }
-__all__ = ["Note", "Score", "align", "build", "evaluate", "export", "find", "index", "load", "train", "transcribe"]
+__all__ = [
+    "Note",
+    "Score",
+    "align",
+    "build",
+    "evaluate",
+    "export",
+    "find",
+    "index",
+    "load",
+    "publish",
+    "train",
+    "transcribe",
+]
 
 
 @wrapt.when_imported("transformers")

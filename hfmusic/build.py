@@ -11,6 +11,7 @@ from hfmusic.data.building import build_folder
 from hfmusic.data.cards import guitarset_card, maps_card, primus_audio_card, primus_card, synthesized_card
 from hfmusic.data.guitarset import GuitarsetSettings, write_guitarset_plan
 from hfmusic.data.maps import MapsSettings, write_maps_plan
+from hfmusic.data.pianoroll_audio_build import build_pianoroll_audio
 from hfmusic.data.primus import ENCODINGS, PrimusSettings, write_plan
 from hfmusic.data.primus_audio import PrimusAudioSettings, write_audio_plan
 from hfmusic.data.primus_rows import PrimusRows
@@ -22,7 +23,8 @@ def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
     """Build a dataset by name into a folder.
 
     Args:
-        name: "primus", "primus_audio", "maps", "guitarset", "synthesized_instruments" or "sheet_audio".
+        name: "primus", "primus_audio", "maps", "guitarset", "synthesized_instruments", "sheet_audio" or
+            "pianoroll_audio".
         out: folder to write. A build that was killed continues there.
         options: those of the builder, see `build_primus`, `build_primus_audio`, `build_maps` ...
 
@@ -39,6 +41,7 @@ def build(name: str, out: str | Path, **options: Any) -> dict[str, Any]:
         "guitarset": build_guitarset,
         "synthesized_instruments": build_synthesized_instruments,
         "sheet_audio": build_sheet_audio,
+        "pianoroll_audio": build_pianoroll_audio,
     }
     if name not in builders:
         raise ValueError(f"dataset must be one of {', '.join(builders)}, got {name!r}")

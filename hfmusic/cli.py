@@ -15,7 +15,15 @@ import typer
 import hfmusic
 from hfmusic.cli_build import build
 from hfmusic.cli_common import Json, listed, print_json, report
+from hfmusic.cli_demo import demo
 from hfmusic.cli_find import align, find, index
+from hfmusic.cli_publish import card, hub, publish
+
+By = Annotated[
+    str | None,
+    typer.Option(help="Many voices by retrieval (of rolls in --index; MODEL may be keys) or by decoding (of rolls)."),
+]
+RollIndex = Annotated[Path | None, typer.Option("--index", help="Of --by retrieval: what hfmusic index --rolls made.")]
 
 app = typer.Typer(
     help="Reads music from staff images, hears it in recordings, and trains and measures the models that do.",
@@ -108,6 +116,8 @@ def transcribe(
     boxes: Annotated[
         bool, typer.Option("--boxes", help="Also STEM.boxes.png: the staves that were found on each picture.")
     ] = False,
+    by: By = None,
+    index: RollIndex = None,
     as_json: Json = False,
 ) -> None:
     """Read staff images, listen to recordings, and write their scores."""
@@ -119,16 +129,35 @@ def transcribe(
     options |= {"instrument": instrument, "tempo_map": tempo_map, "minimum_seconds": minimum_seconds}
     options |= {"onset_threshold": onset_threshold, "frame_threshold": frame_threshold}
     options |= {name: seconds_of(text) for name, text in (("start", begin), ("end", end)) if text is not None}
+    models: Any = model
+    if by is not None or index is not None:
+        models, options["voices"] = _hearing_by(by, model, index, tempo), "many"
     rows = [
         {"source": str(file)} | _told(result, written, as_json)
-        for file, result, written in transcribe_files(files, model, formats=listed(format), out=out, **options)
+        for file, result, written in transcribe_files(files, models, formats=listed(format), out=out, **options)
     ]
+    _end(rows, "no pictures and no recordings in what was given", as_json)
+
+
+def _end(rows: list[dict[str, Any]], none: str, as_json: bool) -> None:
+    """JSON of what was done with files, if it is wanted, and exit code 1 where one failed."""
     if not rows:
-        raise ValueError("no pictures and no recordings in what was given")
+        raise ValueError(none)
     if as_json:
         print_json(rows)
     if any("error" in row for row in rows):
         raise typer.Exit(1)
+
+
+def _hearing_by(by: str | None, models: list[str] | None, index: Path | None, tempo: float | None = None) -> Any:
+    """What transcribes by the space of audio and rolls."""
+    from hfmusic.by_rolls import transcriber_by
+
+    if by is None:
+        raise typer.BadParameter("--index goes with --by retrieval")
+    if models is not None and len(models) > 1:
+        raise typer.BadParameter("--by takes one --model")
+    return transcriber_by(by, models[0] if models else None, index=index, tempo=tempo)
 
 
 def _told(result: Any, written: list[Path], as_json: bool) -> dict[str, Any]:
@@ -174,18 +203,17 @@ def render(
         rows.append({"source": str(file), "elements": len(music.score.elements), "files": [str(p) for p in written]})
         if not as_json:
             print(f"{file}: {len(music.score.elements)} symbols -> {', '.join(path.name for path in written)}")
-    if not rows:
-        raise ValueError("no files of notation in what was given")
-    if as_json:
-        print_json(rows)
-    if any("error" in row for row in rows):
-        raise typer.Exit(1)
+    _end(rows, "no files of notation in what was given", as_json)
 
 
 app.command()(index)
 app.command()(find)
 app.command()(align)
 app.command()(build)
+app.command()(publish)
+app.command()(card)
+app.command()(hub)
+app.command()(demo)
 
 
 @app.command()
@@ -228,13 +256,20 @@ def evaluate(
         Path | None, typer.Option(help="With --fuse: the dataset of the sounds, by the same ids.")
     ] = None,
     fit: Annotated[str | None, typer.Option(help="With --fuse: a split to fit the fusion on (validation).")] = None,
+    by: By = None,
+    index: RollIndex = None,
     seed: Annotated[int, typer.Option(help="Recorded with the numbers.")] = 0,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="metrics.json to write or add to.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model: error rates of symbols, F1 of notes, or ranks of pairs and pieces, into metrics.json."""
     _quiet()
-    if fuse is None:
+    if by is not None or index is not None:
+        from hfmusic.evaluate_notes import evaluate_notes
+
+        hearing, asked = _hearing_by(by, [model], index), {"by": str(by), "index": index}
+        rows = evaluate_notes(hearing, data, split=split, n=n, seed=seed, out=out, name=model, asked=asked)
+    elif fuse is None:
         from hfmusic.evaluate import evaluate as verb
 
         rows = verb(model, data, split=split, image=image, n=n, method=method, seed=seed, out=out)
@@ -256,7 +291,7 @@ def evaluate(
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="A paper: smc2022, r2crnn, les2023 or dorfer2017.")],
+    paper: Annotated[str, typer.Argument(help="A paper: smc2022, r2crnn, les2023, dorfer2017 or dias2018.")],
     table: Annotated[
         str, typer.Option(help="Of smc2022, comma-separated: 2, 3, and beyond (what this project adds to both).")
     ] = "2,3,beyond",
@@ -269,6 +304,8 @@ def reproduce(
     guitarset: Annotated[Path | None, typer.Option(help="Of les2023: dataset of hfmusic build guitarset.")] = None,
     synthesized: Annotated[Path | None, typer.Option(help="Of les2023: of build synthesized_instruments.")] = None,
     sheets: Annotated[Path | None, typer.Option(help="Of dorfer2017: dataset of hfmusic build sheet_audio.")] = None,
+    rolls: Annotated[Path | None, typer.Option(help="Of dias2018: dataset of hfmusic build pianoroll_audio.")] = None,
+    quiet_rolls: Annotated[Path | None, typer.Option(help="Of dias2018: the same, with --velocity one.")] = None,
     protocol: Annotated[
         str, typer.Option(help="Of les2023: leak-free, or paper (compositions of the tests are trained on).")
     ] = "leak-free",
@@ -290,6 +327,7 @@ def reproduce(
         audio=audio,
         recordings={"maps": maps, "guitarset": guitarset, "synthesized": synthesized},
         sheets=sheets,
+        rolls={"loud": rolls, "quiet": quiet_rolls},
         protocol=protocol,
         cells=listed(cells),
         dry_run=dry_run,

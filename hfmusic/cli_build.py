@@ -14,8 +14,8 @@ def build(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="Name of a dataset: primus (pictures), primus_audio (sound), maps, guitarset, synthesized_instruments "
-            "or sheet_audio (scores and their sound)."
+            help="Name of a dataset: primus (pictures), primus_audio (sound), maps, guitarset, "
+            "synthesized_instruments, sheet_audio (scores and their sound) or pianoroll_audio (rolls and their sound)."
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder that load_dataset() will open.")],
@@ -64,7 +64,7 @@ def build(
     ] = None,
     offsets: Annotated[
         str | None,
-        typer.Option(help="maps, synthesized_instruments: notes end with their sound (default) or with their keys."),
+        typer.Option(help="Of notes of performances: they end with their sound (default) or with their keys."),
     ] = None,
     test_pianos: Annotated[str | None, typer.Option(help="maps: comma-separated (ENSTDkAm,ENSTDkCl).")] = None,
     sound: Annotated[
@@ -74,7 +74,8 @@ def build(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="synthesized_instruments: comma-separated folders of MIDI, MusicXML, TSV, or datasets[:SPLIT]."
+            help="synthesized_instruments, pianoroll_audio: comma-separated folders of MIDI and MusicXML; of the "
+            "former also TSV, or datasets[:SPLIT]."
         ),
     ] = None,
     exclude_works: Annotated[
@@ -85,7 +86,10 @@ def build(
     ] = None,
     augment: Annotated[
         str | None,
-        typer.Option(help="The same: comma-separated tempo, transpose, velocity, humanise, room, noise, eq; or all."),
+        typer.Option(
+            help="The same: comma-separated tempo, transpose, velocity, humanise, room, noise, eq (pianoroll_audio: "
+            "the last three); or all."
+        ),
     ] = None,
     excerpt_seconds: Annotated[float | None, typer.Option(help="The same: cut into sounds of at most so long.")] = None,
     scores: Annotated[
@@ -100,6 +104,12 @@ def build(
     ] = None,
     engravings: Annotated[
         str | None, typer.Option(help="sheet_audio: comma-separated music fonts of Verovio, one drawn for each piece.")
+    ] = None,
+    transpose: Annotated[
+        str | None, typer.Option(help="pianoroll_audio: semitones that variations move by, LOW..HIGH (-6..6).")
+    ] = None,
+    velocity: Annotated[
+        str | None, typer.Option(help="pianoroll_audio: as-is (default), or one: hardly heard, as paper 004's code.")
     ] = None,
     layout: Annotated[str | None, typer.Option(help="sheet_audio: pages (default), or row: one long system.")] = None,
     num_proc: Annotated[int, typer.Option(help="Worker processes.")] = 2,
@@ -143,6 +153,8 @@ def build(
         "each_font": each_font,
         "excerpt_seconds": excerpt_seconds,
         "layout": layout,
+        "transpose": transpose,
+        "velocity": velocity,
     }
     options |= {name: listed(text) for name, text in lists.items() if text is not None}
     given = {name: value for name, value in options.items() if value is not None}

@@ -1,10 +1,10 @@
-"""`hfmusic index`, `find` and `align`: scores looked up by recordings, and followed."""
+"""`hfmusic index`, `find` and `align`: scores and MIDI looked up by recordings, and followed."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def index(
     scores: Annotated[
         list[Path] | None,
-        typer.Argument(help="Scores (.mxl, .musicxml, .xml, .mei, .krn, .abc), or folders of them."),
+        typer.Argument(help="Scores (.mxl, .musicxml, .xml, .mei, .krn, .abc) or MIDI, or folders of either."),
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The index: a folder.")] = Path("my.index"),
     model: Annotated[
         str | None,
-        typer.Option(help="A model of audio and sheet music, or chroma (no model). Default: the shipped one."),
+        typer.Option(help="A model, or chroma (no model; takes MIDI). Default: the shipped one; chroma for MIDI."),
     ] = None,
     add: Annotated[bool, typer.Option("--add", help="Add to the index, or replace pieces of the same names.")] = False,
     remove: Annotated[
@@ -31,13 +31,23 @@ def index(
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Keep the systems' pictures, for find --picture.")
     ] = True,
+    rolls: Annotated[
+        bool, typer.Option("--rolls", help="Of MIDI: windows of piano rolls, for transcribe --by retrieval.")
+    ] = False,
+    hop: Annotated[int, typer.Option(help="Of --rolls: steps between windows, 24 a beat.")] = 12,
     as_json: Json = False,
 ) -> None:
-    """Make an index of scores that `hfmusic find` looks recordings up in."""
-    from hfmusic.index import index as verb
-
+    """Make an index of scores or MIDI files that `hfmusic find` looks recordings up in."""
     _quiet()
-    summary = verb(scores or [], out=out, model=model, add=add, remove=remove, pictures=pictures)
+    changes: dict[str, Any] = {"out": out, "model": model, "add": add, "remove": remove}
+    if rolls:
+        from hfmusic.roll_index import index_rolls
+
+        summary = index_rolls(scores or [], hop=hop, **changes)
+    else:
+        from hfmusic.index import index as verb
+
+        summary = verb(scores or [], pictures=pictures, **changes)
     failed = summary["failed"]
     if as_json:
         print_json(summary)
@@ -50,7 +60,7 @@ def index(
 
 
 def find(
-    recording: Annotated[Path, typer.Argument(help="A recording of a whole piece, or of some seconds of one.")],
+    recording: Annotated[Path, typer.Argument(help="A recording or MIDI, of a whole piece or of some seconds of one.")],
     index: Annotated[Path, typer.Option(help="What `hfmusic index` made.")] = Path("my.index"),
     model: Annotated[str | None, typer.Option(help="Default: the model that made the index.")] = None,
     top: Annotated[int, typer.Option(help="At most so many pieces.")] = 5,
@@ -60,7 +70,7 @@ def find(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the picture.")] = Path("."),
     as_json: Json = False,
 ) -> None:
-    """Find which score a recording is of, and where in it the recording begins."""
+    """Find which score or MIDI file a recording is of, and where in it the recording begins."""
     from hfmusic.retrieve import find as verb
     from hfmusic.retrieve import write_picture
 

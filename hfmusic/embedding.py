@@ -1,25 +1,27 @@
 """Scores and recordings as vectors in one space: by a two-tower model, or by chroma where there is none.
 
-Both have a name, a fingerprint that tells vectors of one from those of another, and three methods: `sound` (excerpts of
-a recording), `score` (every onset of a sheet) and `snippets` (places of its unrolled row).
+Both have a name, a fingerprint that tells vectors of one from those of another, and methods: `sound` (excerpts of a
+recording), `score` (every onset of a sheet), `notes` (moments of a MIDI file) and `snippets` (places of an unrolled
+row).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from hfmusic.hub import load, shipped_models
+from hfmusic.hearing.roll_space import KEYS, KeysSpace, ModelSpace
+from hfmusic.hub import load, model_fingerprint, shipped_models
 from hfmusic.models.audio_reading import Sound
 from hfmusic.render.sheet import Sheet, SheetRow, unroll
 from hfmusic.retrieval import chroma
 from hfmusic.retrieval.identify import Confidence
 from hfmusic.retrieval.score_time import ScoreTime
+from hfmusic.roll_embedding import RollEmbedder
+from hfmusic.scores import Played
 
 DEFAULT_MODEL = "audio-sheet-embedding"
 CHROMA = "chroma"
@@ -49,19 +51,32 @@ class Embedder(Protocol):
     def score(self, sheet: Sheet, row: SheetRow, time: ScoreTime) -> np.ndarray:
         """Of the snippets around the onsets of a sheet."""
 
+    def notes(self, music: Played, seconds: np.ndarray) -> np.ndarray:
+        """Of what is played around moments (n,) of MIDI.
+
+        Raises:
+            ValueError: only pictures of scores can be embedded.
+        """
+
     def row(self, sheet: Sheet) -> SheetRow:
         """The sheet unrolled as the snippets are cut from it."""
 
 
 def embedder(name: str | None = None) -> Embedder:
-    """The embedder of a name: "chroma", or a model as `hfmusic.load` takes it. None: the shipped one, else chroma.
+    """The embedder of a name: "chroma", "keys" (of piano rolls, no model either), or a model as `hfmusic.load` takes
+    it. None: the shipped one, else chroma.
 
     Raises:
         ValueError: no such model, or one of another kind; one sentence.
     """
     if name == CHROMA or (name is None and DEFAULT_MODEL not in shipped_models()):
         return ChromaEmbedder()
-    return ModelEmbedder(load(name or DEFAULT_MODEL), name or DEFAULT_MODEL)
+    if name == KEYS:
+        return RollEmbedder(KeysSpace())
+    loaded = load(name or DEFAULT_MODEL)
+    if getattr(getattr(loaded.model, "config", None), "score_input", "") == "roll":
+        return RollEmbedder(ModelSpace(loaded, name or DEFAULT_MODEL))
+    return ModelEmbedder(loaded, name or DEFAULT_MODEL)
 
 
 class ModelEmbedder:
@@ -80,13 +95,7 @@ class ModelEmbedder:
     @cached_property
     def fingerprint(self) -> str:
         """Of its weights, and of how its inputs are made."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._model.state_dict().items()):
-            digest.update(name.encode() + np.ascontiguousarray(tensor.detach().float().cpu().numpy()).tobytes())
-        about: dict[str, Any] = getattr(self._processor, "to_dict", dict)()
-        plain = {name: value for name, value in about.items() if isinstance(value, int | float)}
-        digest.update(json.dumps(plain, sort_keys=True).encode())
-        return digest.hexdigest()[:16]
+        return model_fingerprint(self._model, self._processor)
 
     @property
     def frame_rate(self) -> float:
@@ -116,6 +125,10 @@ class ModelEmbedder:
     def score(self, sheet: Sheet, row: SheetRow, time: ScoreTime) -> np.ndarray:
         """See `Embedder`."""
         return self.snippets(row, onset_places(row, time))
+
+    def notes(self, music: Played, seconds: np.ndarray) -> np.ndarray:
+        """See `Embedder`."""
+        raise ValueError(f"the model {self.name} reads engraved scores, not MIDI; try the model {CHROMA}")
 
     def snippets(self, row: SheetRow, xs: np.ndarray) -> np.ndarray:
         """Of the snippets around places (n,) of an unrolled row."""
@@ -171,6 +184,10 @@ class ChromaEmbedder:
     def score(self, sheet: Sheet, row: SheetRow, time: ScoreTime) -> np.ndarray:
         """See `Embedder`."""
         return self._around(score_chroma(sheet), time.seconds)
+
+    def notes(self, music: Played, seconds: np.ndarray) -> np.ndarray:
+        """See `Embedder`."""
+        return self._around(chroma.features(chroma.note_energies(music.notes)), seconds)
 
     def _around(self, features: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         half = self._SPANS * self._SPAN // 2

@@ -59,7 +59,7 @@ def evaluate(
     For sounds it also tells which errors no ear could avoid (`hfmusic.metrics.hearing`); the metric
     "audible_symbol_error_rate" leaves those out. A transcriber of many voices is measured on recordings with their
     notes instead, without image, method and batch_size: see `hfmusic.evaluate_notes`; an embedding of audio and scores
-    on renditions: `hfmusic.evaluate_pairs`.
+    on renditions: `hfmusic.evaluate_pairs`; of audio and piano rolls: `hfmusic.evaluate_rolls`.
 
     Args:
         model: a name or path as `hfmusic.load` takes, or what it returned.
@@ -136,6 +136,10 @@ def _other_measure(loaded: Loaded) -> tuple[Callable[..., list[dict[str, Any]]],
         from hfmusic.evaluate_notes import evaluate_notes
 
         return evaluate_notes, "a transcriber hears recordings", (None, "audio")
+    if getattr(getattr(loaded.model, "config", None), "score_input", "") == "roll":
+        from hfmusic.evaluate_rolls import evaluate_rolls
+
+        return evaluate_rolls, "an embedding compares audio and piano rolls", (None,)
     if hasattr(loaded.processor, "snippets"):
         from hfmusic.evaluate_pairs import evaluate_pairs
 

@@ -6,7 +6,7 @@ import random
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -79,6 +79,7 @@ def evaluate_notes(
     out: str | Path | None = None,
     seed: int = 0,
     name: str | None = None,
+    asked: Mapping[str, object] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure a transcriber on recordings with notes; prints a table of the tracks and their means to stderr.
 
@@ -89,6 +90,7 @@ def evaluate_notes(
         n: measure only so many recordings, drawn with `seed`.
         out: a `metrics.json` to write; numbers of other data in it are kept, of the same data replaced.
         name: what the rows call the model. None: what was given, or where it was loaded from.
+        asked: further options of the command, for the rows; "by" is their method.
 
     Returns:
         Rows as `hfmusic.evaluate.evaluate`'s, one a score of `note_scores` with unit "1" (0..1), means over tracks.
@@ -103,7 +105,7 @@ def evaluate_notes(
     report = transcribe_split(loaded, data, split=split, n=n, seed=seed)
     _tell(report)
     called = name or (str(model) if isinstance(model, str | Path) else str(model.model.name_or_path))
-    about = _about(called, data, report, split=split, n=n, seed=seed)
+    about = _about(called, data, report, split=split, n=n, seed=seed, asked=asked or {})
     rows = [{"metric": metric, "value": value, "unit": "1", **about} for metric, value in report.mean.items()]
     if out is not None:
         write_metrics(out, rows)
@@ -175,10 +177,20 @@ def _tell(report: NoteReport) -> None:
             print(f"not heard: {track.id}: {track.failure}", file=sys.stderr)
 
 
-def _about(name: str, data: str | Path, report: NoteReport, *, split: str, n: int | None, seed: int) -> dict[str, Any]:
+def _about(
+    name: str,
+    data: str | Path,
+    report: NoteReport,
+    *,
+    split: str,
+    n: int | None,
+    seed: int,
+    asked: Mapping[str, object],
+) -> dict[str, Any]:
     """What each row says beside its number."""
     words = ["hfmusic", "evaluate", name, str(data), "--split", split]
     words += ["--n", str(n)] if n is not None else []
+    words += [word for option, value in asked.items() if value is not None for word in (f"--{option}", str(value))]
     count = len(report.tracks)
     return {
         "dataset": Path(data).resolve().name,
@@ -190,6 +202,6 @@ def _about(name: str, data: str | Path, report: NoteReport, *, split: str, n: in
         "date": datetime.now(UTC).date().isoformat(),
         "version": hfmusic.__version__,
         "image": "audio",
-        "method": "default",
+        "method": str(asked.get("by", "default")),
         "model": name,
     }

@@ -98,7 +98,7 @@ def evaluate_pairs(
     report = measure_split(loaded, data, split=split, n=n, seed=seed, followed=FOLLOWED)
     print(report_table(report), file=sys.stderr)
     called = name or (str(model) if isinstance(model, str | Path) else str(model.model.name_or_path))
-    about = _about(called, data, split=split, n=n, seed=seed)
+    about = about_rows(called, data, split=split, n=n, seed=seed)
     rows = [{**row, **about} for row in report_rows(report)]
     if out is not None:
         write_metrics(out, rows)
@@ -222,7 +222,9 @@ def _chances(scores: Mapping[str, float]) -> str:
     return "".join(f"{scores[f'chance_{name}']:>13.4f}" for name in TOLD)
 
 
-def _about(name: str, data: str | Path, *, split: str, n: int | None, seed: int) -> dict[str, Any]:
+def about_rows(
+    name: str, data: str | Path, *, split: str, n: int | None, seed: int, image: str = "sheet"
+) -> dict[str, Any]:
     """What each row says beside its number."""
     words = ["hfmusic", "evaluate", name, str(data), "--split", split, *(["--n", str(n)] if n is not None else [])]
     return {
@@ -232,7 +234,7 @@ def _about(name: str, data: str | Path, *, split: str, n: int | None, seed: int)
         "command": shlex.join([*words, "--seed", str(seed)]),
         "date": datetime.now(UTC).date().isoformat(),
         "version": hfmusic.__version__,
-        "image": "sheet",
+        "image": image,
         "method": "default",
         "model": name,
     }

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from hfmusic.models.processing_ctc import CTCProcessor
-    from hfmusic.runtime import OnnxCTC
+    from hfmusic.runtime import OnnxNetwork
 
 _PACKAGE = Path(__file__).parent
 # The checkout's model_cards/ in development, the same folder inside an installed wheel.
 SHIPPED = (_PACKAGE.parent / "model_cards", _PACKAGE / "_model_cards")
 TRANSCRIBERS = ("unet_transcriber",)  # model types that give notes: they have no CTC
-EMBEDDERS = ("audio_score",)  # those that give vectors
+EMBEDDERS = ("audio_score", "audio_roll_decoder")  # those that give vectors
 
 
 class Loaded(NamedTuple):
@@ -23,7 +25,7 @@ class Loaded(NamedTuple):
     `TRANSCRIBERS` a `TranscriberProcessor`, for `EMBEDDERS` an `AudioScoreProcessor`).
     """
 
-    model: PreTrainedModel | OnnxCTC
+    model: PreTrainedModel | OnnxNetwork
     processor: CTCProcessor
 
 
@@ -86,3 +88,14 @@ def load(name: str = "r2crnn-omr-semantic", *, runtime: Literal["torch", "onnx"]
     if network is None:
         raise ValueError(f"model {name!r} has no network for ONNX Runtime: run `hfmusic export`, with hfmusic[onnx]")
     return Loaded(network, processor)
+
+
+def model_fingerprint(model: Any, processor: Any) -> str:
+    """What tells a model's vectors from others': of its weights, and of the numbers by which its inputs are made."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    about: dict[str, Any] = getattr(processor, "to_dict", dict)()
+    plain = {name: value for name, value in about.items() if isinstance(value, int | float)}
+    digest.update(json.dumps(plain, sort_keys=True).encode())
+    return digest.hexdigest()[:16]

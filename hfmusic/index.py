@@ -1,22 +1,25 @@
-"""VERB  scores -> an index that recordings are looked up in."""
+"""VERB  scores or MIDI files -> an index that recordings and MIDI files are looked up in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from hfmusic.embedding import Embedder, embedder, onset_places
+from hfmusic.embedding import CHROMA, Embedder, embedder, onset_places
 from hfmusic.render.engrave import png_bytes
 from hfmusic.render.sheet import Sheet
 from hfmusic.retrieval.index import PLACE, NewPiece, Piece, SnippetIndex, change_index
 from hfmusic.retrieval.score_time import ScoreTime
 from hfmusic.retrieval.store import MANIFEST
-from hfmusic.scores import read_sheet, score_files
+from hfmusic.scores import Played, is_midi, read_played, read_sheet, score_files
 
+MIDI_STEP = 0.5  # seconds from one vector of a MIDI file to the next
+NO_PAGE = -1
 _GREYS = 16  # of the pictures that an index keeps: a third smaller than with all
 
 
@@ -28,17 +31,21 @@ def index(
     add: bool = False,
     remove: Iterable[str] = (),
     pictures: bool = True,
+    midi: Callable[[str, str, Played, Any], NewPiece] | None = None,
 ) -> dict[str, Any]:
     """Make an index of scores, or change one. It is replaced in one step: a kill leaves the old one.
 
     Args:
-        scores: files (.mxl, .musicxml, .xml, .mei, .krn, .abc), or folders of them.
+        scores: files (.mxl, .musicxml, .xml, .mei, .krn, .abc, and .mid), or folders of them; of a folder with scores
+            its MIDI files are left out.
         out: the index's folder. What it held is replaced, unless `add` or `remove` is given.
         model: what makes vectors: a name that `hfmusic.load` takes, "chroma", or None: that of an index that is
-            changed, else the shipped model, else chroma.
+            changed, else the shipped model, else chroma; chroma for MIDI alone, which only it and models of piano rolls
+            take.
         add: scores are added to what is there; one of a name that is there replaces it.
         remove: names of pieces to take out.
         pictures: also keep the systems' pictures, which `find` shows matches on.
+        midi: what makes a piece of a MIDI file, as `midi_piece`, which it is by default.
 
     Returns:
         index, model, pieces, snippets, bytes, and what failed: [(file, why)] under "failed".
@@ -54,8 +61,8 @@ def index(
     if not files:
         changed = change_index(out, remove=removed)
         return _summary(changed, failed)
-    own = embedder(model or (old.model if old else None)) if model is None or isinstance(model, str) else model
-    pieces = _pieces(files, own, pictures, failed)
+    own = _embedder(model, old, files) if model is None or isinstance(model, str) else model
+    pieces = _pieces(files, own, pictures, midi or midi_piece, failed)
     first = next(pieces, None)
     if first is None:
         raise ValueError(f"none of {len(files)} scores can be indexed: {failed[0][1]}")
@@ -65,15 +72,25 @@ def index(
     return _summary(changed, failed)
 
 
+def _embedder(model: str | None, old: SnippetIndex | None, files: dict[str, Path]) -> Embedder:
+    default = CHROMA if all(map(is_midi, files.values())) else None
+    return embedder(model or (old.model if old else default))
+
+
 def _chain(first: NewPiece, others: Iterator[NewPiece]) -> Iterator[NewPiece]:
     yield first
     yield from others
 
 
-def _pieces(files: dict[str, Path], own: Embedder, pictures: bool, failed: list[tuple[str, str]]) -> Iterator[NewPiece]:
+def _pieces(
+    files: dict[str, Path], own: Embedder, pictures: bool, midi: Callable[..., NewPiece], failed: list[tuple[str, str]]
+) -> Iterator[NewPiece]:
     for name, path in tqdm(files.items(), unit="score", desc="indexing", leave=False, disable=None):
         try:
-            yield new_piece(name, str(path), read_sheet(path), own, pictures=pictures)
+            if is_midi(path):
+                yield midi(name, str(path), read_played(path), own)
+            else:
+                yield new_piece(name, str(path), read_sheet(path), own, pictures=pictures)
         except ValueError as error:
             failed.append((str(path), str(error)))
 
@@ -90,9 +107,28 @@ def new_piece(name: str, file: str, sheet: Sheet, own: Embedder, *, pictures: bo
     places["page"] = [sheet.systems[system].page for system in time.systems]
     places["system"], places["x"], places["quarter"] = time.systems, time.xs, time.quarters
     places["row_x"] = onset_places(row, time)
-    known = np.linalg.norm(vectors, axis=1) > 0.5  # what is silent all around has no vector
     piece = Piece(name, sheet.title, sheet.composer, file, tuple(time.measures))
-    return NewPiece(piece, vectors[known], places[known], _picture(row.image) if pictures else b"")
+    return _heard(NewPiece(piece, vectors, places, _picture(row.image) if pictures else b""))
+
+
+def midi_piece(name: str, file: str, music: Played, own: Embedder) -> NewPiece:
+    """A MIDI file as an index holds it: a vector every half second, and no page.
+
+    Raises:
+        ValueError: the embedder reads only pictures.
+    """
+    moments = np.arange(0, music.seconds, MIDI_STEP)
+    places = np.zeros(len(moments), PLACE)
+    places["page"] = NO_PAGE
+    places["quarter"] = music.beats.quarters_at(moments)
+    piece = Piece(name, file=file, measures=music.beats.measures)
+    return _heard(NewPiece(piece, own.notes(music, moments), places))
+
+
+def _heard(one: NewPiece) -> NewPiece:
+    """Without what is silent all around: it has no vector."""
+    known = np.linalg.norm(one.vectors, axis=1) > 0.5
+    return replace(one, vectors=one.vectors[known], places=one.places[known])
 
 
 def _picture(row: np.ndarray) -> bytes:

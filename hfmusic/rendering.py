@@ -114,7 +114,21 @@ def read_notation(file: str | Path, *, tempo: float | None = None) -> Written:
     return music if tempo is None else music._replace(tempo=tempo)
 
 
-def _check_numbers(score: Score, path: Path) -> None:
+def read_tokens(text: str, encoding: str = "semantic") -> Written:
+    """The music of PrIMuS tokens that somebody wrote: `read_notation` of a file with this text.
+
+    Raises:
+        ValueError: a token that is wrong, and its place; or no music.
+    """
+    read = {"semantic": _semantic, "agnostic": _agnostic}
+    music = read[encoding](text.encode("utf-8"))
+    if not music.score.elements:
+        raise ValueError("there is no music in an empty text")
+    _check_numbers(music.score, "the text")
+    return music
+
+
+def _check_numbers(score: Score, path: Path | str) -> None:
     """No number that would be written as so many measures, or drawn as so many figures."""
     for element in score.elements:
         largest = 0

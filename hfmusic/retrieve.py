@@ -1,4 +1,4 @@
-"""VERB  recording -> the pieces of an index that it may be of, and where in them."""
+"""VERB  recording or MIDI file -> the pieces of an index that it may be of, and where in them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hfmusic.models.audio_reading import Sound
 from hfmusic.render.engrave import png_bytes
 from hfmusic.retrieval.identify import NEIGHBOURS, Candidate, Matches, Ranking, identify
 from hfmusic.retrieval.index import Piece, SnippetIndex
+from hfmusic.scores import is_midi, read_played
 
 MOST_EXCERPTS = 100  # paper 003
 _EXCERPT_SECONDS = 0.5  # at least, from one to the next
@@ -23,7 +24,10 @@ _PICTURE_WIDTH = 420  # pixels of the row
 
 @dataclass(frozen=True)
 class FoundPiece:
-    """A piece, and where in it the recording is (`hfmusic.retrieval.identify.Candidate`)."""
+    """A piece, and where in it the recording is (`hfmusic.retrieval.identify.Candidate`).
+
+    `page` counts from 0; a MIDI file has none, -1.
+    """
 
     piece: Piece
     candidate: Candidate
@@ -31,18 +35,20 @@ class FoundPiece:
     page: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; pages count from 1."""
+        """Plain values, for JSON; pages count from 1, None of MIDI."""
         own = self.candidate
         named = {"piece": self.piece.name, "title": self.piece.title, "composer": self.piece.composer}
         numbers = {"confidence": own.confidence, "votes": own.votes, "share": own.share, "aligned": own.aligned}
         where = {"audio_seconds": own.seconds, "quarter": own.quarter, "tempo": own.tempo}
         rounded = {name: round(value, 4) for name, value in {**numbers, **where}.items()}
-        return {**named, "file": self.piece.file, **rounded, "measure": self.measure, "page": self.page + 1}
+        page = None if self.page < 0 else self.page + 1
+        return {**named, "file": self.piece.file, **rounded, "measure": self.measure, "page": page}
 
     def told(self) -> str:
         """In a line."""
         name = ", ".join(filter(None, (self.piece.title, self.piece.composer))) or self.piece.name
-        where = f"measure {self.measure}, page {self.page + 1}" if self.measure else f"page {self.page + 1}"
+        places = [f"measure {self.measure}"] * bool(self.measure) + [f"page {self.page + 1}"] * (self.page >= 0)
+        where = ", ".join(places)
         votes = f"{self.candidate.votes} votes, {self.candidate.aligned:.0%} in line"
         extra = "" if name == self.piece.name else f" [{self.piece.name}]"
         return f"{self.candidate.confidence:.2f}  {name}{extra}: {votes}; begins at {where}"
@@ -85,10 +91,11 @@ def find(
     ranking: Ranking = "both",
     sampling_rate: int = 22050,
 ) -> Finding:
-    """Look a recording up in an index of scores.
+    """Look a recording up in an index of scores or MIDI files.
 
     Args:
-        recording: a file, or samples (n,) in -1..1 at `sampling_rate`: all of a piece, or some seconds.
+        recording: a file, MIDI too where the index is of chroma or of piano rolls; or samples (n,) in -1..1 at
+            `sampling_rate`: all of a piece, or some seconds.
         model: must be the one that made the index; None: that one.
         ranking: "votes" as paper 003, or "both": votes, and matches in line.
 
@@ -102,17 +109,24 @@ def find(
             f"{opened.folder}: an index of the model {opened.model} ({opened.fingerprint}), not of {own.name} "
             f"({own.fingerprint}); index the scores anew"
         )
-    with Sound(recording, sampling_rate=22050, array_rate=sampling_rate) as sound:
-        seconds, name = sound.seconds, sound.name
-        moments = excerpt_seconds(seconds)
-        _check_sounds(sound)
-        queries = own.sound(sound, moments)
+    name, seconds, queries = _queries(recording, own, sampling_rate)
+    moments = excerpt_seconds(seconds)
     similarities, rows = opened.search(queries, neighbours_of(len(opened)))
     matches = Matches.of(moments, similarities, rows, opened.places)
     candidates = identify(matches, confidence=own.confidence, top=top, ranking=ranking)
     pieces = tuple(_found(opened, one) for one in candidates)
     sure = bool(pieces) and candidates[0].confidence >= own.confidence.sure_from
     return Finding(name, seconds, len(moments), pieces, sure, _picture(opened, candidates))
+
+
+def _queries(recording: str | Path | np.ndarray, own: Embedder, sampling_rate: int) -> tuple[str, float, np.ndarray]:
+    """The recording's name, its seconds, and the vectors of its excerpts."""
+    if isinstance(recording, str | Path) and is_midi(recording):
+        music = read_played(recording)
+        return str(recording), music.seconds, own.notes(music, excerpt_seconds(music.seconds))
+    with Sound(recording, sampling_rate=22050, array_rate=sampling_rate) as sound:
+        _check_sounds(sound)
+        return sound.name, sound.seconds, own.sound(sound, excerpt_seconds(sound.seconds))
 
 
 def excerpt_seconds(seconds: float) -> np.ndarray:

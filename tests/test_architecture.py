@@ -12,8 +12,35 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hfmusic"
 # Each may import itself and those before it.
 LAYERS = ["symbolic", "render", "retrieval", "metrics", "data", "training", "hearing", "reading"]
-VERBS = {"align", "build", "evaluate", "export", "fuse", "index", "rendering", "retrieve", "train", "transcribe"}
-SHARED = {"embedding", "files", "formats", "hub", "inputs", "outputs", "runtime", "scores"}
+VERBS = {
+    "align",
+    "build",
+    "cards",
+    "evaluate",
+    "export",
+    "fuse",
+    "index",
+    "publish",
+    "rendering",
+    "retrieve",
+    "roll_index",
+    "train",
+    "transcribe",
+}
+SHARED = {
+    "by_rolls",
+    "embedding",
+    "files",
+    "formats",
+    "hub",
+    "hub_links",
+    "packing",
+    "dataset_card",
+    "inputs",
+    "outputs",
+    "runtime",
+    "scores",
+}
 ALONE = "models"
 REMOTE_CODE_MAY_IMPORT = {
     "torch",

@@ -62,7 +62,7 @@ def test_cells_come_after_what_they_need() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"paper": "smc2023"}, "paper must be one of smc2022, r2crnn, les2023, dorfer2017, got 'smc2023'"),
+        ({"paper": "smc2023"}, "paper must be one of smc2022, r2crnn, les2023, dorfer2017, dias2018, got 'smc2023'"),
         ({"scale": "huge"}, "scale must be one of small, paper, got 'huge'"),
         ({"tables": ["4"]}, "table must be one of 2, 3, beyond, got '4'"),
         ({"tables": ["2"], "cells": ["a3i-*"]}, r"no cell is called 'a3i-\*'; there are omr, amt"),

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from hfmusic.reproduce import dorfer2017, reproduce
+from hfmusic.reproduce.comparisons import judge
 from hfmusic.reproduce.dorfer2017 import CELLS, METHODS, Scale, base_recipe, cells_called
 from hfmusic.reproduce.dorfer2017_data import Places, choose_renditions, read_renditions
 from hfmusic.reproduce.dorfer2017_numbers import CANDIDATES, TABLE_2, TABLE_3
 from hfmusic.reproduce.dorfer2017_report import claims, rank_counts, write_report
-from hfmusic.reproduce.les2023_report import judge
 from hfmusic.testing.sheets import write_sheets
 from hfmusic.training.loop import Training
 

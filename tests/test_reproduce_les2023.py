@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from hfmusic.reproduce import les2023, reproduce
+from hfmusic.reproduce.comparisons import judge
 from hfmusic.reproduce.les2023 import CELLS, REAL, Places, Scale, base_recipe, cells_called, choose_recordings
 from hfmusic.reproduce.les2023_numbers import TABLES
-from hfmusic.reproduce.les2023_report import claims, judge
+from hfmusic.reproduce.les2023_report import claims
 from hfmusic.testing.recordings import write_recordings
 from hfmusic.training.front_end import build_transcriber
 from hfmusic.training.loop import Training

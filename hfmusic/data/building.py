@@ -33,6 +33,7 @@ _PACKAGES = {
     "guitarset": ("soundfile", "soxr", "numpy", "pyarrow"),
     "synthesized_instruments": ("pyfluidsynth", "soundfile", "soxr", "numpy", "pyarrow", "mido", "verovio"),
     "sheet_audio": ("verovio", "resvg_py", "matplotlib", "pillow", "pyfluidsynth", "soxr", "numpy", "pyarrow", "mido"),
+    "pianoroll_audio": ("pyfluidsynth", "soundfile", "soxr", "numpy", "pyarrow", "mido", "verovio"),
 }
 _FORMAT = 1
 

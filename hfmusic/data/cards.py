@@ -45,8 +45,17 @@ def synthesized_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
 
 def sheet_audio_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
     """The card of `hfmusic build sheet_audio`."""
-    title, task, tag = "Scores and their sound", "feature-extraction", "audio-sheet-retrieval"
-    return _SHEET_AUDIO.format(
+    return _pairs_card(_SHEET_AUDIO, "Scores and their sound", "audio-sheet-retrieval", summary, public)
+
+
+def pianoroll_audio_card(summary: dict[str, Any], public: dict[str, Any]) -> str:
+    """The card of `hfmusic build pianoroll_audio`."""
+    return _pairs_card(_PIANOROLL_AUDIO, "Piano rolls and their sound", "audio-midi-retrieval", summary, public)
+
+
+def _pairs_card(template: str, title: str, tag: str, summary: dict[str, Any], public: dict[str, Any]) -> str:
+    task = "feature-extraction"
+    return template.format(
         head=_HEAD.format(licence="other", files=_data_files(summary), title=title, task=task, tag=tag),
         counts=_counts(summary),
         failed=summary["failed"],
@@ -255,6 +264,36 @@ Splits are by composition: all movements of a work, and all renditions of a piec
 Repeats are played once, as they are printed. Grace notes are drawn and neither sound nor count; ornaments and tremolos
 sound as their main note; tied notes sound once, at the first notehead; hidden notes neither sound nor count.
 Training pieces are played by the first font as written, then in turn by another font, in another tempo, and both.
+
+## How it was built
+
+Settings: {settings}. Left out: {dropped}.
+Failed: {failed} (failed.jsonl). The versions of the packages are in build.json.
+"""
+
+_PIANOROLL_AUDIO = """{head}
+
+One rendition of a piece a row: its notes in seconds and on a grid of its beats, and its sound. Built by `hfmusic build
+pianoroll_audio` from MIDI files and scores, after G. Dias Neto et al., "Automatic transcription using embedding latent
+space". The terms of the MIDI files and of the fonts hold for it.
+
+{counts}
+
+Splits are by composition: all renditions of a piece are in one.
+
+| column | what |
+|---|---|
+| id, work, piece, source | the rendition, the composition, the file, the folder it is from |
+| composer | the folder below that, or nothing |
+| font, program, transposition | SoundFont and General MIDI program that play it, semitones away from the file |
+| audio, seconds | FLAC, 22,050 Hz (128 bands of 16 an octave from 30 Hz end at 7.4 kHz), mono, 16 bits; its length |
+| steps_per_beat, step_seconds | a beat is a quarter; when each of its steps begins, by the file's own tempo map |
+| notes | onset and end in steps and in seconds, pitch_midi, velocity; by onset |
+
+Windows of beats, their rolls and spectra are cut when rows are read, by `hfmusic.data.rolls`: a row a window would hold
+every sound dozens of times. Two windows with the same binary roll are one candidate; empty ones are left out. Training
+pieces sound once in their own key, then in others, the fonts taking turns.
+With `velocity` "one" all notes have velocity 1 and sounds keep the level at which the font plays them.
 
 ## How it was built
 

@@ -123,6 +123,29 @@ SHEET_AUDIO_FEATURES = Features(
     }
 )
 
+# One rendition of a piece on a grid of beats a row: `hfmusic.data.rolls.RollPiece`. Windows are cut when it is read.
+PIANOROLL_AUDIO_FEATURES = Features(
+    {
+        **{name: Value("string") for name in ("id", "work", "piece", "composer", "source", "font")},
+        "program": Value("int32"),
+        "transposition": Value("int16"),
+        "audio": Audio(sampling_rate=22050),
+        "seconds": Value("float32"),
+        "steps_per_beat": Value("int32"),
+        "notes": List(
+            {
+                "onset_step": Value("int32"),
+                "offset_step": Value("int32"),
+                "onset_seconds": Value("float64"),
+                "offset_seconds": Value("float64"),
+                "pitch_midi": Value("int16"),
+                "velocity": Value("int16"),
+            }
+        ),
+        "step_seconds": List(Value("float64")),
+    }
+)
+
 
 def at_rate(features: Features, sampling_rate: int) -> Features:
     """Some features with their sound at another rate."""

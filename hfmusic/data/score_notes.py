@@ -9,11 +9,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from hfmusic.data.note_files import SCORE_SUFFIXES, PlayedNote, midi_notes, read_played
+from hfmusic.render.toolkit import own_toolkit
 
 
 def score_notes(data: bytes) -> list[PlayedNote]:
@@ -25,7 +24,20 @@ def score_notes(data: bytes) -> list[PlayedNote]:
     Raises:
         ValueError: a damaged archive, nothing that Verovio reads, or nothing sounds in it.
     """
-    toolkit = _toolkit()
+    notes = midi_notes(score_midi(data))
+    if not notes:
+        raise ValueError("a score in which nothing sounds")
+    return notes
+
+
+def score_midi(data: bytes) -> bytes:
+    """A MusicXML score as the MIDI file that Verovio plays, on the score's beats; see `score_notes`.
+
+    Raises:
+        ValueError: a damaged archive, or nothing that Verovio reads.
+    """
+    toolkit = own_toolkit("notes")
+    toolkit.setOptions({"xmlIdSeed": 1})
     if data[:2] == b"PK":
         if not zipfile.is_zipfile(io.BytesIO(data)):  # Verovio aborts on these
             raise ValueError(f"a damaged .mxl archive of {len(data)} bytes")
@@ -34,20 +46,7 @@ def score_notes(data: bytes) -> list[PlayedNote]:
         known = toolkit.loadData(data.decode("utf-8", "replace"))
     if not known:
         raise ValueError(f"no score that Verovio reads: {len(data)} bytes beginning {data[:8]!r}")
-    notes = midi_notes(base64.b64decode(toolkit.renderToMIDI()))
-    if not notes:
-        raise ValueError("a score in which nothing sounds")
-    return notes
-
-
-@cache
-def _toolkit() -> Any:
-    import verovio
-
-    verovio.enableLog(verovio.LOG_OFF)
-    toolkit = verovio.toolkit()
-    toolkit.setOptions({"xmlIdSeed": 1})
-    return toolkit
+    return base64.b64decode(toolkit.renderToMIDI())
 
 
 def read_played_apart(paths: Iterable[Path]) -> Iterator[tuple[Path, list[PlayedNote] | ValueError]]:

@@ -19,8 +19,8 @@ from hfmusic.render.synthesize import Synthesizer
 from hfmusic.symbolic.instruments import PROGRAMS, compass_of
 
 # FluidSynth does not keep its samples below half its rate: at twice the rate wanted, what folds back lies above it.
-_OVERSAMPLING = 2
-_PEAK = 0.5
+OVERSAMPLING = 2
+PEAK = 0.5
 _FADE_SECONDS = 0.05
 _FAMILIES = {0: "piano", 3: "guitar", 4: "bass"}  # of eight programs each
 
@@ -46,7 +46,7 @@ class SynthesizedRows:
 
     def __call__(self, item: Row) -> Row:
         voice = self.voices_of(item["split"])[item["voice"]]
-        synthesizer, keys = _synthesizer(voice, self.sampling_rate * _OVERSAMPLING)
+        synthesizer, keys = synthesizer_of(voice, self.sampling_rate * OVERSAMPLING)
         notes, shift = within([PlayedNote(*note) for note in item["notes"]], compass_of(voice.program), keys)
         if not notes:
             raise ValueError(f"no note of it is in the compass of {PROGRAMS[voice.program]}")
@@ -55,7 +55,7 @@ class SynthesizedRows:
         # With a room of our own, FluidSynth's is off.
         sound = self._trimmed(synthesizer.play_notes(notes, reverb=not treatment.room_seconds))
         sound = treatment.of(sound, self.sampling_rate, rng)
-        sound *= np.float32(_PEAK / max(float(np.abs(sound).max(initial=0.0)), 1e-6))
+        sound *= np.float32(PEAK / max(float(np.abs(sound).max(initial=0.0)), 1e-6))
         return {
             **{name: item[name] for name in ("id", "work", "begin_seconds", "tempo", "velocity_scale")},
             "source": "synthesized",
@@ -77,7 +77,7 @@ class SynthesizedRows:
         """At the rate wanted, and no longer than wanted."""
         import soxr
 
-        sound = soxr.resample(sound, self.sampling_rate * _OVERSAMPLING, self.sampling_rate)
+        sound = soxr.resample(sound, self.sampling_rate * OVERSAMPLING, self.sampling_rate)
         most = len(sound) if self.seconds is None else int(self.seconds * self.sampling_rate)
         if len(sound) > most:
             sound = sound[:most].copy()
@@ -105,7 +105,7 @@ def _columns(treatment: Treatment) -> dict[str, Any]:
 
 
 @cache
-def _synthesizer(voice: Voice, sampling_rate: int) -> tuple[Synthesizer, tuple[int, ...]]:
+def synthesizer_of(voice: Voice, sampling_rate: int) -> tuple[Synthesizer, tuple[int, ...]]:
     """One for each voice and process, and the keys at which it sounds."""
     synthesizer = Synthesizer(voice.path, program=voice.program, sampling_rate=sampling_rate)
     return synthesizer, synthesizer.audible_keys()

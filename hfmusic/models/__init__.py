@@ -19,6 +19,7 @@ def register() -> None:
     )
     from transformers.pipelines import PIPELINE_REGISTRY
 
+    from .configuration_audio_roll_decoder import RollDecoderConfig
     from .configuration_audio_score import AudioScoreConfig
     from .configuration_crnn import CRNNConfig
     from .configuration_r2crnn import R2CRNNConfig
@@ -26,6 +27,7 @@ def register() -> None:
     from .feature_extraction_music import MusicFeatureExtractor
     from .feature_extraction_transcriber import TranscriberFeatureExtractor
     from .image_processing_staff import StaffImageProcessor
+    from .modeling_audio_roll_decoder import RollDecoder
     from .modeling_audio_score import AudioScoreModel
     from .modeling_crnn import CRNNForCTC, CRNNModel
     from .modeling_r2crnn import R2CRNNForCTC, R2CRNNModel
@@ -34,6 +36,7 @@ def register() -> None:
     from .pipeline_amt import AutomaticMusicTranscriptionPipeline
     from .pipeline_omr import TASK as READS
     from .pipeline_omr import OpticalMusicRecognitionPipeline
+    from .processing_audio_roll import AudioRollProcessor
     from .processing_audio_score import AudioScoreProcessor
     from .processing_ctc import CTCAudioProcessor, CTCImageAudioProcessor, CTCProcessor
     from .processing_unet_transcriber import TranscriberProcessor
@@ -48,7 +51,8 @@ def register() -> None:
         AutoFeatureExtractor.register(config, MusicFeatureExtractor, exist_ok=True)
         AutoTokenizer.register(config, slow_tokenizer_class=CTCTokenizer, exist_ok=True)
         AutoProcessor.register(config, CTCProcessor, exist_ok=True)
-    for kind in (CTCAudioProcessor, CTCImageAudioProcessor):  # folders name theirs; it is looked for among the values
+    # Folders name theirs; it is looked for among the values.
+    for kind in (CTCAudioProcessor, CTCImageAudioProcessor, AudioRollProcessor):
         AutoProcessor.register(kind, kind, exist_ok=True)
     AutoConfig.register(UNetTranscriberConfig.model_type, UNetTranscriberConfig, exist_ok=True)
     AutoModel.register(UNetTranscriberConfig, UNetTranscriber, exist_ok=True)
@@ -57,6 +61,9 @@ def register() -> None:
     AutoConfig.register(AudioScoreConfig.model_type, AudioScoreConfig, exist_ok=True)
     AutoModel.register(AudioScoreConfig, AudioScoreModel, exist_ok=True)
     AutoProcessor.register(AudioScoreConfig, AudioScoreProcessor, exist_ok=True)
+    AutoConfig.register(RollDecoderConfig.model_type, RollDecoderConfig, exist_ok=True)
+    AutoModel.register(RollDecoderConfig, RollDecoder, exist_ok=True)
+    AutoProcessor.register(RollDecoderConfig, AudioRollProcessor, exist_ok=True)
     pipelines = {
         READS: (OpticalMusicRecognitionPipeline, "image"),
         HEARS: (AutomaticMusicTranscriptionPipeline, "audio"),

@@ -13,6 +13,7 @@ PROJECTIONS = ("cca", "linear", "none")
 LOSSES = ("ranking", "info_nce")
 ACTIVATIONS = ("elu", "relu")
 HEADS = ("average", "flatten")
+PITCHES = 128  # rows of a roll
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class TowerSizes:
         stem_channels: of a first convolution with a stride; 0: there is none.
         stem_kernel, stem_stride: [rows, columns] of it.
         activation: "elu" or "relu", after all but the last norm.
+        norm_last: the norm follows the activation, as in paper 004's code.
+        shared: all convolutions of the last two blocks that keep their channels are one, with one norm: likewise.
         head: after a last, 1x1 convolution "average": its maps' means are the vector (paper 003); "flatten": a linear
             layer that knows where in the maps things are.
         head_channels: of the 1x1 convolution of head "flatten".
@@ -43,6 +46,8 @@ class TowerSizes:
     stem_kernel: list[int] = field(default_factory=lambda: [5, 5])
     stem_stride: list[int] = field(default_factory=lambda: [2, 2])
     activation: str = "elu"
+    norm_last: bool = False
+    shared: bool = False
     head: str = "average"
     head_channels: int = 32
     dropout: float = 0.0
@@ -90,6 +95,23 @@ def vgg(width: int, **options: Any) -> dict[str, Any]:
     return {"channels": [width, 2 * width, 4 * width, 4 * width], **options}
 
 
+def recommended_roll_tower(**options: Any) -> dict[str, Any]:
+    """Ours for rolls, and for spectra on the same grid: few channels where maps are large, as two CPU cores can
+    train."""
+    sizes = {
+        "channels": [24, 48, 64],
+        "pools": [[2, 2], [2, 2], [1, 1]],
+        "convolutions": [1, 1, 2],
+        "stem_channels": 20,
+        "stem_stride": [2, 2],
+        "activation": "relu",
+        "head": "flatten",
+        "head_channels": 32,
+        "dropout": 0.1,
+    }
+    return {**sizes, **options}
+
+
 def recommended_score_tower() -> dict[str, Any]:
     """Ours for pictures: a quarter of the pixels at once, then widths by what two CPU cores can train."""
     return {
@@ -130,10 +152,13 @@ class AudioScoreConfig(PreTrainedConfig):
     Args:
         score_input: what a score is given as: "image", an engraved row; "roll", its piano roll.
         sampling_rate: of the audio, in Hz.
-        frame_rate, bands: frames a second of its spectrogram, and bands of a frame (`LogSpectrogram`).
-        frames: of an excerpt.
+        frame_rate, bands: frames a second of its spectrogram, and bands of a frame (`LogSpectrogram`; beside rolls
+            `ConstantQ`).
+        frames: of an excerpt. Beside rolls an excerpt lasts as many beats as the roll: its frames are as far apart as
+            the music is slow.
         image_height, image_width: of a snippet, in pixels of pages that are 835 wide.
         image_scale: by which it is scaled before the network sees it.
+        beats, steps_per_beat: of a roll, which has 128 rows and a column a step.
         audio_tower, score_tower: options of `TowerSizes`.
         embedding_size: of the vectors.
         projection: what follows the towers: "cca": canonical correlation analysis, "linear": a learned layer each,
@@ -156,6 +181,8 @@ class AudioScoreConfig(PreTrainedConfig):
     image_height: int = 250
     image_width: int = 320
     image_scale: float | int = 0.4
+    beats: int = 2
+    steps_per_beat: int = 24
     audio_tower: dict[str, Any] = field(default_factory=recommended_audio_tower)
     score_tower: dict[str, Any] = field(default_factory=recommended_score_tower)
     embedding_size: int = 64
@@ -197,6 +224,35 @@ class AudioScoreConfig(PreTrainedConfig):
         sizes = {"image_height": 160, "image_scale": 0.5, "audio_tower": vgg(24), "score_tower": vgg(24)}
         return cls.paper(**{**sizes, **options})
 
+    @classmethod
+    def recommended_roll(cls, **options: Any) -> AudioScoreConfig:
+        """Ours for piano rolls: two beats, a frame a step."""
+        towers = {"audio_tower": recommended_roll_tower(standardise=True), "score_tower": recommended_roll_tower()}
+        sizes = {"score_input": "roll", "frame_rate": 22050 / 512, "bands": 128, "frames": 48, **towers}
+        return cls(**{**sizes, **options})
+
+    @classmethod
+    def dias2018(cls, **options: Any) -> AudioScoreConfig:
+        """Paper 004's table 1 (331,000 parameters each), on windows of one beat, as in its results."""
+        sizes: dict[str, Any] = {
+            "score_input": "roll",
+            "frame_rate": 22050 / 256,
+            "bands": 128,
+            "frames": 43,
+            "beats": 1,
+            "audio_tower": vgg(24),
+            "score_tower": vgg(24),
+            "embedding_size": 32,
+            "loss": "ranking",
+        }
+        return cls(**{**sizes, **options})
+
+    @classmethod
+    def dias2018_code(cls, **options: Any) -> AudioScoreConfig:
+        """Paper 004's code, whose norms follow the activations, and which uses one convolution three times."""
+        tower = vgg(24, norm_last=True, shared=True)
+        return cls.dias2018(**{"audio_tower": tower, "score_tower": tower, **options})
+
     @property
     def audio_size(self) -> tuple[int, int]:
         """Frames and bands of an excerpt."""
@@ -204,7 +260,9 @@ class AudioScoreConfig(PreTrainedConfig):
 
     @property
     def score_size(self) -> tuple[int, int]:
-        """Rows and columns of a snippet as the network sees it."""
+        """Rows and columns of a snippet or roll as the network sees it."""
+        if self.score_input == "roll":
+            return PITCHES, self.beats * self.steps_per_beat
         return round(self.image_height * self.image_scale), round(self.image_width * self.image_scale)
 
     @property
@@ -221,7 +279,7 @@ class AudioScoreConfig(PreTrainedConfig):
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         for name in (
             *("sampling_rate", "frame_rate", "bands", "frames", "image_height", "image_width", "image_scale"),
-            *("embedding_size", "cca_regularization", "margin", "temperature"),
+            *("beats", "steps_per_beat", "embedding_size", "cca_regularization", "margin", "temperature"),
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

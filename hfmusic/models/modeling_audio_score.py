@@ -1,7 +1,8 @@
-"""Two networks that embed audio and scores in one space (paper 003), and the losses they are trained with.
+"""Two networks that embed audio and scores in one space (papers 003 and 004), and the losses they are trained with.
 
 M. Dorfer, A. Arzt, G. Widmer, "Learning audio - sheet music correspondences for score identification and offline
 alignment", ISMIR 2017: table 1, equations 1 and 2, and its public code, where batch norm follows every convolution.
+G. Dias Neto et al., "Automatic transcription using embedding latent space": the same with piano rolls (`dias2018`).
 """
 
 from __future__ import annotations
@@ -34,34 +35,68 @@ class AudioScoreOutput(ModelOutput):
     score_embeds: Tensor | None = None
 
 
+class Repeated(nn.Sequential):
+    """Layers in an order in which one may come several times."""
+
+    def __init__(self, layers: list[nn.Module], order: list[int]) -> None:
+        super().__init__(*layers)
+        self.order = order
+
+    def forward(self, maps: Tensor) -> Tensor:
+        for place in self.order:
+            maps = self[place](maps)
+        return maps
+
+
 class Tower(nn.Module):
     """A picture (B, 1, rows, columns) to a code (B, embedding_size); see `TowerSizes`."""
 
     def __init__(self, sizes: TowerSizes, rows: int, columns: int, embedding_size: int) -> None:
         super().__init__()
         self.sizes = sizes
-        layers: list[nn.Module] = []
-        before = 1
-        if sizes.stem_channels:
-            layers += self._convolution(1, sizes.stem_channels, sizes.stem_kernel, sizes.stem_stride)
-            before = sizes.stem_channels
-        for channels, pool, count in zip(sizes.channels, sizes.pools, sizes.convolutions, strict=True):
-            for _ in range(count):
-                layers += self._convolution(before, channels, [sizes.kernel] * 2, [1, 1])
-                before = channels
-            layers += [nn.MaxPool2d((pool[0], pool[1]))] if max(pool) > 1 else []
-        self.body = nn.Sequential(*layers)
+        self.body = self._body()
+        before = sizes.channels[-1]
         flat = sizes.head == "flatten"
         last = sizes.head_channels if flat else embedding_size
         self.last = nn.Sequential(nn.Conv2d(before, last, 1, bias=False), nn.BatchNorm2d(last))
         area = math.prod(sizes.map_size(rows, columns))
         self.dense = nn.Linear(last * area, embedding_size) if flat else None
 
+    def _body(self) -> nn.Sequential:
+        """All blocks, and the stem before them."""
+        sizes, before = self.sizes, 1
+        layers: list[nn.Module] = []
+        order: list[int] = []
+        known: dict[int, list[int]] = {}  # of convolutions that are shared, by channels
+
+        def put(several: list[nn.Module]) -> list[int]:
+            places = list(range(len(layers), len(layers) + len(several)))
+            layers.extend(several)
+            order.extend(places)
+            return places
+
+        if sizes.stem_channels:
+            put(self._convolution(1, sizes.stem_channels, sizes.stem_kernel, sizes.stem_stride))
+            before = sizes.stem_channels
+        for block, (channels, pool) in enumerate(zip(sizes.channels, sizes.pools, strict=True)):
+            sharing = sizes.shared and block >= len(sizes.channels) - 2
+            for _ in range(sizes.convolutions[block]):
+                if sharing and before == channels and channels in known:
+                    order.extend(known[channels])
+                    continue
+                places = put(self._convolution(before, channels, [sizes.kernel] * 2, [1, 1]))
+                if sharing and before == channels:
+                    known[channels] = places
+                before = channels
+            put([nn.MaxPool2d((pool[0], pool[1]))] if max(pool) > 1 else [])
+        return Repeated(layers, order) if len(order) > len(layers) else nn.Sequential(*layers)
+
     def _convolution(self, ins: int, outs: int, kernel: list[int], stride: list[int]) -> list[nn.Module]:
         """With its norm and activation; the norm's shift is its bias."""
         padding = (kernel[0] // 2, kernel[1] // 2)
         conv = nn.Conv2d(ins, outs, (kernel[0], kernel[1]), (stride[0], stride[1]), padding, bias=False)
-        return [conv, nn.BatchNorm2d(outs), self._activation()]
+        norm, activation = nn.BatchNorm2d(outs), self._activation()
+        return [conv, activation, norm] if self.sizes.norm_last else [conv, norm, activation]
 
     def _activation(self) -> nn.Module:
         return nn.ELU(inplace=True) if self.sizes.activation == "elu" else nn.ReLU(inplace=True)
@@ -132,7 +167,7 @@ class AudioScoreModel(PreTrainedModel):
         self, input_features: Tensor, pixel_values: Tensor, return_loss: bool = False, **_: object
     ) -> AudioScoreOutput:
         """Args:
-            input_features: float (B, 1, frames, bands), as `LogSpectrogram` gives them.
+            input_features: float (B, 1, frames, bands), as the processor gives them.
             pixel_values: float (B, 1, rows, columns) in 0..1, paper 1; with score_input "roll" sounding keys 1.
             return_loss: whether row i of both belong together and the loss is wanted.
 

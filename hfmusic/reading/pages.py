@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,23 @@ def open_pages(path: str | Path) -> Iterator[np.ndarray]:
     picture = open_picture(path)
     for _ in _frames(picture):
         yield grey_pixels(picture)
+
+
+def page_count(path: str | Path) -> int:
+    """How many pages `open_pages` would give of a file; 1 for one that it cannot open, which it tells better."""
+    import pypdfium2 as pdfium
+
+    if is_pdf(path):
+        try:
+            with contextlib.closing(pdfium.PdfDocument(path)) as document:
+                return len(document)
+        except pdfium.PdfiumError:
+            return 1
+    try:
+        with Image.open(path) as picture:
+            return int(getattr(picture, "n_frames", 1)) if picture.format == "TIFF" else 1
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return 1
 
 
 def _frames(picture: Image.Image) -> Iterator[None]:

@@ -5,6 +5,7 @@ Requests and answers are pickles: they pass between this process and its own chi
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import signal
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import IO, Any
 
 _LENGTH_BYTES = 8
@@ -89,6 +91,18 @@ class ChildProcess:
             return f"Verovio took longer than {timeout_s:g} s"
         name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return f"Verovio aborted ({name})"
+
+
+def own_child(module: str) -> ChildProcess:
+    """This process's child of a module, which ends with it: a forked copy must not speak into its parent's pipe."""
+    return _child(module, os.getpid())
+
+
+@cache
+def _child(module: str, process_id: int) -> ChildProcess:
+    child = ChildProcess(module)
+    atexit.register(child.close)
+    return child
 
 
 def serve(work: Callable[[Any], Any]) -> None:

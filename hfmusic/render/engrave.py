@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from .raster import Shape, UnknownShapeError, draw
+from .toolkit import own_toolkit
 
 if TYPE_CHECKING:
     from hfmusic.symbolic.score import Score
@@ -108,15 +108,6 @@ _PAGE = {
 }  # fmt: skip
 
 
-@cache
-def _toolkit() -> Any:
-    """One toolkit a process: making one reads all its fonts."""
-    import verovio
-
-    verovio.enableLog(verovio.LOG_OFF)
-    return verovio.toolkit()
-
-
 def engrave_svg(mei: str, style: EngravingStyle | None = None) -> str:
     """The staff of an MEI document (or any text Verovio reads) as SVG.
 
@@ -125,7 +116,7 @@ def engrave_svg(mei: str, style: EngravingStyle | None = None) -> str:
     Raises:
         ValueError: Verovio does not read the text, or it is longer than one page holds.
     """
-    toolkit = _toolkit()
+    toolkit = own_toolkit("staff")
     toolkit.setOptions((style or EngravingStyle()).options())
     if not toolkit.loadData(mei):
         raise ValueError(f"Verovio cannot read this text: {mei[:80]!r}")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-from functools import cache
 from pathlib import Path
 
-from .child import ChildProcess, serve
+from .child import own_child, serve
 from .score_files import read_score_file
 from .score_sheet import Layout, SheetStyle, engrave_text
 from .sheet import Sheet
@@ -44,16 +41,8 @@ def engrave_score(
 
 
 def _engraved(text: str, style: SheetStyle, timeout_s: float) -> Sheet:
-    sheet: Sheet = _worker(os.getpid()).ask((text, style), timeout_s, " on this score")
+    sheet: Sheet = own_child(__spec__.name).ask((text, style), timeout_s, " on this score")
     return sheet
-
-
-@cache
-def _worker(process_id: int) -> ChildProcess:
-    """One worker for each process: a forked copy must not speak into its parent's pipe."""
-    worker = ChildProcess(__spec__.name)
-    atexit.register(worker.close)
-    return worker
 
 
 if __name__ == "__main__":

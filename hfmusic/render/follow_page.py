@@ -74,6 +74,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>%%TITLE%%</title>
 <style>
+:root { color-scheme: light dark; }
 body { margin: 0; background: #e8e6e1; color: #222; font: 16px/1.4 system-ui, sans-serif; }
 header { position: sticky; top: 0; z-index: 2; background: #fff; padding: .5rem 1rem; box-shadow: 0 1px 4px #0003; }
 h1 { font-size: 1rem; margin: 0 0 .3rem; }
@@ -83,6 +84,10 @@ main { max-width: 60rem; margin: 1rem auto; }
 .page { position: relative; margin: 0 .5rem 1rem; background: #fff; box-shadow: 0 1px 4px #0004; cursor: pointer; }
 .page img { display: block; width: 100%; height: auto; }
 #cursor { position: absolute; width: .35%; min-width: 3px; background: #c2185b; opacity: .65; pointer-events: none; }
+@media (prefers-color-scheme: dark) {
+  body { background: #16181d; color: #e6e6e6; }
+  header { background: #24272e; }
+}
 </style>
 </head>
 <body>

@@ -26,6 +26,7 @@ from .score_files import score_heading
 from .score_pitches import sounding_pitches
 from .score_svg import ATTRIBUTES, PageMarks, page_marks
 from .sheet import PAGE_WIDTH, Measure, Sheet, SheetNote, System
+from .toolkit import own_toolkit
 
 Layout = Literal["pages", "row"]
 _PAGE = (2100, 2970)  # A4 in Verovio's units, of which a staff space has 18: 7.16 pixels of a page 835 pixels wide
@@ -84,7 +85,7 @@ def engrave_text(text: str, style: SheetStyle | None = None) -> Sheet:
         ValueError: Verovio does not read the text, or nothing sounds in it.
     """
     style = style or SheetStyle()
-    toolkit = _toolkit()
+    toolkit = own_toolkit("sheet")
     toolkit.setOptions(style.options())
     if not toolkit.loadData(text):
         raise ValueError(f"Verovio cannot read this score: {text[:80]!r}")
@@ -107,14 +108,6 @@ def engrave_text(text: str, style: SheetStyle | None = None) -> Sheet:
         title=heading.title,
         composer=heading.composer,
     )
-
-
-@cache
-def _toolkit() -> Any:
-    import verovio
-
-    verovio.enableLog(verovio.LOG_OFF)
-    return verovio.toolkit()
 
 
 def _leave_out_graces(toolkit: Any) -> None:

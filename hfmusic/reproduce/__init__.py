@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from hfmusic.reproduce.cells import Cell
     from hfmusic.reproduce.recipes import Places, Scale
 
-PAPERS = ("smc2022", "r2crnn", "les2023", "dorfer2017")
+PAPERS = ("smc2022", "r2crnn", "les2023", "dorfer2017", "dias2018")
 SCALE_NAMES = ("small", "paper")
 FOLDERS = {
     "small": ("dist/primus-omr", "dist/primus-audio-paper"),
     "paper": ("dist/primus", "dist/primus-audio"),
 }
 SHEETS = "dist/sheet-audio"
+ROLLS = {"loud": "dist/pianoroll-audio-mozart", "quiet": "dist/pianoroll-audio-mozart-quiet"}
 RECORDINGS = {"maps": "dist/maps", "guitarset": "dist/guitarset", "synthesized": "dist/synthesized-les2023"}
 
 
@@ -32,6 +33,7 @@ def reproduce(
     audio: str | Path | None = None,
     recordings: Mapping[str, str | Path | None] | None = None,
     sheets: str | Path | None = None,
+    rolls: Mapping[str, str | Path | None] | None = None,
     protocol: str = "leak-free",
     cells: Sequence[str] = (),
     dry_run: bool = False,
@@ -41,7 +43,7 @@ def reproduce(
 
     Args:
         paper: "smc2022" (paper 000, tables 2 and 3), "r2crnn" (paper 002, table 1), "les2023" (paper 001, tables 1 to 3
-            and figure 3) or "dorfer2017" (paper 003, tables 2 and 3 and figure 7).
+            and figure 3), "dorfer2017" (paper 003, tables 2 and 3 and figure 7) or "dias2018" (paper 004, table 2).
         tables: of smc2022: "2", "3", and "beyond": the cells that this project adds to both.
         scale: "small" (two CPU cores, an hour or so a seed) or "paper" (Camera-PrIMuS, a GPU).
         out: folder for lists of staves, runs, one JSON a cell, and results.json, .md and .png.
@@ -50,6 +52,8 @@ def reproduce(
         recordings: of les2023: the datasets "maps", "guitarset" and "synthesized", as `hfmusic build maps`, `guitarset`
             and `synthesized_instruments` make them.
         sheets: of dorfer2017: the dataset that `hfmusic build sheet_audio` makes, with several fonts and tempi.
+        rolls: of dias2018: the datasets "loud" and "quiet" that `hfmusic build pianoroll_audio` makes of the same files
+            and fonts, the second with `--velocity one`.
         protocol: of les2023: "leak-free" drops recordings of compositions that are in a test set, "paper" keeps them.
         cells: names or patterns (`a2i-*`) of cells to run, after those they need. None: all of the tables.
         dry_run: only list the cells, with estimated minutes.
@@ -70,6 +74,8 @@ def reproduce(
     folder = Path(out or f"runs/{paper}-{scale}")
     if paper == "dorfer2017":
         return _dorfer2017(scale, seeds, folder, str(sheets or SHEETS), cells, dry_run, cache_dir)
+    if paper == "dias2018":
+        return _dias2018(scale, seeds, folder, rolls or {}, cells, dry_run, cache_dir)
     if paper == "r2crnn":
         return _r2crnn(scale, seeds, folder, str(images or FOLDERS[scale][0]), cells, dry_run, cache_dir)
     from hfmusic.reproduce.cells import chosen_cells
@@ -134,6 +140,27 @@ def _dorfer2017(
         return _even_plan(cells, SCALES[scale].steps, SCALES[scale].minutes, seeds, out)
     command = _command("dorfer2017", scale, (), seeds, patterns)
     return reproduce_tables(scale=scale, seeds=seeds, places=Places(data, out, cache_dir), cells=cells, command=command)
+
+
+def _dias2018(
+    scale: str,
+    seeds: Sequence[int],
+    out: Path,
+    rolls: Mapping[str, str | Path | None],
+    patterns: Sequence[str],
+    dry_run: bool,
+    cache_dir: str,
+) -> dict[str, Any]:
+    from hfmusic.reproduce.dias2018 import SCALES, cells_called, reproduce_table
+    from hfmusic.reproduce.dias2018_data import Places
+
+    cells = cells_called(patterns)
+    if dry_run:
+        return _even_plan(cells, SCALES[scale].steps, SCALES[scale].minutes, seeds, out)
+    folders = {name: str(rolls.get(name) or folder) for name, folder in ROLLS.items()}
+    places = Places(**folders, out=out, cache_dir=cache_dir)
+    command = _command("dias2018", scale, (), seeds, patterns)
+    return reproduce_table(scale=scale, seeds=seeds, places=places, cells=cells, command=command)
 
 
 def _even_plan(

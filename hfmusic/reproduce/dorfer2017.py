@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import hfmusic
 from hfmusic.embed_pairs import PairEmbedder, embed_split, evenly, follow_split, unique_pairs
 from hfmusic.evaluate_pairs import follow_scores, identify, retrieve
 from hfmusic.files import write_atomic
+from hfmusic.reproduce.comparisons import called
 from hfmusic.reproduce.dorfer2017_data import Places, choose_renditions
 from hfmusic.training.checkpoint import checkpoint_folders
 from hfmusic.training.config import TrainingConfig, TrainingData, ValidationData, load_recipe
@@ -111,10 +111,7 @@ def cells_called(patterns: Sequence[str]) -> list[Cell]:
     Raises:
         ValueError: a pattern that matches nothing.
     """
-    for pattern in patterns:
-        if not any(fnmatchcase(cell.name, pattern) for cell in CELLS):
-            raise ValueError(f"no cell is called {pattern!r}; there are {', '.join(cell.name for cell in CELLS)}")
-    return [cell for cell in CELLS if not patterns or any(fnmatchcase(cell.name, one) for one in patterns)]
+    return called(CELLS, patterns)
 
 
 def base_recipe(scale: str) -> TrainingConfig:

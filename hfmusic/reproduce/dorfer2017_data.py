@@ -113,7 +113,8 @@ def choose_renditions(
         ids = _one_a_piece(read_renditions(places.data, split))
         used[split] = [ids[place] for place in evenly(len(ids), limit)]
     for split, ids in used.items():
-        _copy(places.data, split, frozenset(ids), places.sheets / f"{split}-00000-of-00001.parquet")
+        target = places.sheets / f"{split}-00000-of-00001.parquet"
+        copy_rows(parquet_files(Path(places.data), split), frozenset(ids), target)
     counts = {split: len(used[split]) for split in ("validation", "test")}
     return {"pieces": len(chosen), "font": voice, "train": heard, **counts}
 
@@ -140,18 +141,17 @@ def _one_a_piece(renditions: Sequence[Rendition]) -> list[str]:
     return [one.id for one in best.values()]
 
 
-def _copy(folder: str, split: str, ids: Collection[str], target: Path) -> None:
-    """Copy some rows of a split to one file, unless it holds just these."""
+def copy_rows(shards: Sequence[Path], ids: Collection[str], target: Path) -> None:
+    """Copy some rows of Parquet files of one kind to one file, unless it holds just these."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    if target.is_file() and {one.id for one in read_renditions(target.parent, split)} == set(ids):
+    if target.is_file() and set(pq.read_table(target, columns=["id"])["id"].to_pylist()) == set(ids):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
     wanted = pa.array(sorted(ids))
-    shards = parquet_files(Path(folder), split)
     with pq.ParquetWriter(partial, pq.read_schema(shards[0])) as writer:
         for shard in shards:
             for batch in pq.ParquetFile(shard).iter_batches(batch_size=BATCH):

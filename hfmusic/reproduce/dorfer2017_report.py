@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hfmusic
-from hfmusic.files import write_atomic
+from hfmusic.reproduce.comparisons import Claim, Report, Results
 from hfmusic.reproduce.dorfer2017 import CELLS, LINES, WARPS
 from hfmusic.reproduce.dorfer2017_numbers import CANDIDATES, FIGURE_7, RANDOM, TABLE_2, TABLE_3
 from hfmusic.reproduce.findings import Finding
-from hfmusic.reproduce.les2023_report import Claim, judge
-from hfmusic.reproduce.report import mean_and_spread, read_results
+from hfmusic.reproduce.report import mean_and_spread
 
-Results = Mapping[str, Sequence[Mapping[str, Any]]]  # by cell: what each seed's run of it wrote
 DIRECTIONS = {"audio_to_sheet": "audio → sheet", "sheet_to_audio": "sheet → audio"}
 SCORES = {"r@1": "R@1", "r@10": "R@10", "r@25": "R@25", "median_rank": "MR"}
 QUERIES = {"recording": "whole recordings", "part": "20 s of each"}
@@ -125,23 +119,10 @@ def claims() -> list[Claim]:
 
 
 def write_report(out: Path, *, scale: str, command: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Write results.json, results.md and results.png from the cells that are done; what results.json holds."""
-    results = read_results(out)
-    findings = judge(results, claims())
-    summary = {
-        "paper": "dorfer2017",
-        "scale": scale,
-        "command": command,
-        "date": datetime.now(UTC).date().isoformat(),
-        "version": hfmusic.__version__,
-        **about,
-        "cells": {name: _summary(runs) for name, runs in results.items()},
-        "findings": [asdict(finding) for finding in findings],
-    }
-    write_atomic(out / "results.json", json.dumps(summary, indent=1) + "\n")
-    write_atomic(out / "results.md", markdown(results, findings, summary))
-    write_atomic(out / "results.png", figure(results))
-    return summary
+    """Write the results of the cells that are done, see `Report.write`."""
+    return Report("dorfer2017", claims, _summary, markdown, figure).write(
+        out, scale=scale, command=command, about=about
+    )
 
 
 def _summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tqdm.auto import tqdm
 import hfmusic
 from hfmusic.files import write_atomic
 from hfmusic.metrics.notes import note_scores
+from hfmusic.reproduce.comparisons import called
 from hfmusic.reproduce.les2023_numbers import TABLES
 from hfmusic.training.checkpoint import checkpoint_folders, read_log
 from hfmusic.training.config import TrainingConfig, TrainingData, ValidationData, load_recipe
@@ -109,10 +109,7 @@ def cells_called(patterns: Sequence[str]) -> list[Cell]:
     Raises:
         ValueError: a pattern that matches nothing.
     """
-    for pattern in patterns:
-        if not any(fnmatchcase(cell.name, pattern) for cell in CELLS):
-            raise ValueError(f"no cell is called {pattern!r}; there are {', '.join(cell.name for cell in CELLS)}")
-    wanted = [cell for cell in CELLS if not patterns or any(fnmatchcase(cell.name, one) for one in patterns)]
+    wanted = called(CELLS, patterns)
     needed = {cell.source for cell in wanted} | {cell.name for cell in wanted}
     return [cell for cell in CELLS if cell.name in needed]
 

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hfmusic
-from hfmusic.files import write_atomic
+from hfmusic.reproduce.comparisons import Claim, Report, Results
 from hfmusic.reproduce.findings import Finding
 from hfmusic.reproduce.les2023 import CELLS, MEASURES, REAL, TITLES, mean_of
 from hfmusic.reproduce.les2023_numbers import TABLES
-from hfmusic.reproduce.report import mean_and_spread, read_results
+from hfmusic.reproduce.report import mean_and_spread
 
-Results = Mapping[str, Sequence[Mapping[str, Any]]]  # by cell: what each seed's run of it wrote
 HEADS = {"frame": "Table 1: frames", "note": "Table 2: notes", "note_offset": "Table 3: notes with offsets"}
-
-
-@dataclass(frozen=True)
-class Claim:
-    """`first` is more than `second`, both in percent, of one seed's results by cell."""
-
-    claim: str
-    rule: str
-    first: Callable[[Mapping[str, Any]], float]
-    second: Callable[[Mapping[str, Any]], float]
 
 
 def _note(cell: str, name: str) -> Callable[[Mapping[str, Any]], float]:
@@ -86,50 +71,9 @@ def claims() -> list[Claim]:
     ]
 
 
-def judge(results: Results, claimed: Sequence[Claim]) -> list[Finding]:
-    """The verdict on every claim, as `hfmusic.reproduce.findings` has it: of the means, and of every seed."""
-    seeds: dict[int, dict[str, Any]] = {}
-    for name, runs in results.items():
-        for run in runs:
-            seeds.setdefault(run["seed"], {})[name] = run
-    return [judge_claim(claim, seeds) for claim in claimed]
-
-
-def judge_claim(claim: Claim, seeds: Mapping[int, Mapping[str, Any]]) -> Finding:
-    """The verdict on a claim, of results by seed and cell. Seeds that lack a number of it are left out."""
-    pairs = []
-    for cells in seeds.values():
-        try:
-            pairs.append((claim.first(cells), claim.second(cells)))
-        except (KeyError, ZeroDivisionError):  # a cell or its curve is not there yet
-            continue
-    if not pairs:
-        return Finding(claim.claim, claim.rule, "not measured")
-    means = [sum(column) / len(pairs) for column in zip(*pairs, strict=True)]
-    each = [first > second for first, second in pairs]
-    verdict = "does not hold" if means[0] <= means[1] else "holds" if all(each) else "mostly holds"
-    numbers = f"{means[0]:.1f} % and {means[1]:.1f} % (true for {sum(each)} of {len(each)} seeds)"
-    return Finding(claim.claim, claim.rule, verdict, numbers)
-
-
 def write_report(out: Path, *, scale: str, command: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Write results.json, results.md and results.png from the cells that are done; what results.json holds."""
-    results = read_results(out)
-    findings = judge(results, claims())
-    summary = {
-        "paper": "les2023",
-        "scale": scale,
-        "command": command,
-        "date": datetime.now(UTC).date().isoformat(),
-        "version": hfmusic.__version__,
-        **about,
-        "cells": {name: _summary(runs) for name, runs in results.items()},
-        "findings": [asdict(finding) for finding in findings],
-    }
-    write_atomic(out / "results.json", json.dumps(summary, indent=1) + "\n")
-    write_atomic(out / "results.md", markdown(results, findings, summary))
-    write_atomic(out / "results.png", figure(results))
-    return summary
+    """Write the results of the cells that are done, see `Report.write`."""
+    return Report("les2023", claims, _summary, markdown, figure).write(out, scale=scale, command=command, about=about)
 
 
 def _summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import hfmusic
 from hfmusic.files import write_atomic
 from hfmusic.metrics.sequence import edit_distance
+from hfmusic.reproduce.comparisons import called
 from hfmusic.training.config import TrainingConfig, load_recipe
 
 ARCHITECTURES = {"crnn": "CRNN", "r2crnn": "R2-CRNN"}
@@ -59,11 +59,7 @@ def cells_called(patterns: Sequence[str]) -> list[Cell]:
     Raises:
         ValueError: a pattern that matches nothing.
     """
-    cells = table_cells()
-    for pattern in patterns:
-        if not any(fnmatchcase(cell.name, pattern) for cell in cells):
-            raise ValueError(f"no cell is called {pattern!r}; there are {', '.join(cell.name for cell in cells)}")
-    return [cell for cell in cells if not patterns or any(fnmatchcase(cell.name, one) for one in patterns)]
+    return called(table_cells(), patterns)
 
 
 def base_recipe(scale: str) -> TrainingConfig:

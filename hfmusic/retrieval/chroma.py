@@ -8,7 +8,7 @@ After Ewert, Mueller and Grosche, High Resolution Audio Synchronization Using Ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 import numpy as np
@@ -28,7 +28,7 @@ _RELEASE = 0.1  # seconds that a note sounds on
 _ONSET_WEIGHT = 3.0  # of squared distances: 1 and 3 give median errors of 36 and 31 ms on a song with a changing tempo
 
 Samples = Callable[[int, int], np.ndarray]  # (first, last) -> float32 (last - first,) of a recording at 22,050 Hz
-Played = Iterable[tuple[float, float, int]]  # onset and offset in seconds, MIDI pitch
+Played = Iterable[Sequence[float]]  # onset and offset in seconds, MIDI pitch; more may follow
 
 
 def sound_energies(samples: Samples | np.ndarray, count: int | None = None) -> np.ndarray:
@@ -112,10 +112,10 @@ def features(energies: np.ndarray) -> np.ndarray:
     The first half is what sounds, a unit vector with mean 0 (0 where it is silent); the second what begins, 1.7 long at
     the strongest beginnings of the seconds around it.
     """
-    sounding = fold(_peaks(energies, _COMPRESSION))
+    sounding = fold(peaks(energies, _COMPRESSION))
     lengths = np.linalg.norm(sounding, axis=1, keepdims=True)
     sounding = _units(sounding - sounding.mean(axis=1, keepdims=True)) * (lengths > _SILENT * lengths.max(initial=0.0))
-    loud = _peaks(energies, _ONSET_COMPRESSION)
+    loud = peaks(energies, _ONSET_COMPRESSION)
     frames = np.arange(len(loud))
     beginning = fold(np.maximum(loud[np.minimum(frames + 1, len(loud) - 1)] - loud[np.maximum(frames - 1, 0)], 0))
     strongest = _around(np.linalg.norm(beginning, axis=1), round(FRAME_RATE))
@@ -124,8 +124,9 @@ def features(energies: np.ndarray) -> np.ndarray:
     return np.concatenate([sounding, beginning], axis=1).astype(np.float32)
 
 
-def _peaks(energies: np.ndarray, compression: float) -> np.ndarray:
-    """Compressed energies above those of the octave around each key: without what noise and neighbours' skirts add."""
+def peaks(energies: np.ndarray, compression: float) -> np.ndarray:
+    """Compressed energies (T, 72) above those of the octave around each key: without what noise and neighbours' skirts
+    add."""
     from scipy.ndimage import uniform_filter1d
 
     scale = float(np.percentile(energies.max(axis=1), 95)) or 1.0

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from hfmusic.render.engrave import EngravingStyle, rasterise
+from hfmusic.render.toolkit import new_toolkit
 from hfmusic.symbolic.beaming import with_beams
 from hfmusic.symbolic.mei import write_mei
 from hfmusic.symbolic.score import Score
@@ -53,10 +54,7 @@ def engrave_page(
 
 def engrave_svgs(mei: str, style: EngravingStyle, margin_spaces: float = 8.0) -> list[str]:
     """The pages of an MEI document as SVG, broken into lines by Verovio; the margins are left out."""
-    import verovio
-
-    verovio.enableLog(verovio.LOG_OFF)
-    toolkit = verovio.toolkit()
+    toolkit = new_toolkit()
     toolkit.setOptions({**style.options(), **_page_options(margin_spaces)})
     if not toolkit.loadData(mei):
         raise ValueError(f"Verovio cannot read this text: {mei[:80]!r}")

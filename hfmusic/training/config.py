@@ -18,7 +18,7 @@ from hfmusic.training.pair_batches import PairConfig
 from hfmusic.training.sound_augment import SoundAugmentConfig
 
 RECIPES = Path(__file__).parent / "recipes"
-ARCHITECTURES = ("crnn", "r2crnn", "unet_transcriber", "audio_score")
+ARCHITECTURES = ("crnn", "r2crnn", "unet_transcriber", "audio_score", "audio_roll_decoder")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class TrainingData:
     """A dataset folder to train on. Each row is seen `weight` times an epoch, in expectation.
 
     A transcriber's rows are recordings, of which it sees crops (`CropConfig`), those of an `AudioScoreModel` renditions
-    of sheets, of which it sees pairs; `modality`, `distorted_probability` and `max_width` are not for them.
+    of sheets or of rolls, of which it sees pairs (`weight` 0.1: a tenth of them, others each epoch); `modality`,
+    `distorted_probability` and `max_width` are not for them.
 
     `modality` "image" takes the columns image and distorted, "audio" the column audio. `n`: only the first so many
     staves that can be trained on. `max_width`: only those of at most so many columns. `prefix`: only those whose
@@ -169,7 +170,8 @@ class TrainingConfig:
     `architecture` is the config's `model_type`, one of `ARCHITECTURES`. `processor`, `audio_processor`
     and `model` are the keyword arguments of the image processor, the feature extractor of sounds and the architecture's
     config; sizes that follow from the vocabulary are filled in. A transcriber's `processor` has the options of
-    decoding, its `model` may name a `preset`, "recommended" or "paper", as that of an `AudioScoreModel` may. `augment`
+    decoding, its `model` may name a `preset`, "recommended" or "paper", as that of an `AudioScoreModel` may
+    (`pair_model.PRESETS`). `augment`
     is for pictures, `audio_augment` for spectra of sounds, `sound_augment` for sounds, `pair_augment` for pairs of
     snippets and excerpts, `pairs` how those stand in batches. `clip_value` holds each gradient within a bound.
     `ema_decay` 0 turns the averaged weights off.

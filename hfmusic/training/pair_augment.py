@@ -29,6 +29,9 @@ class PairAugmentConfig:
     Ours, of pictures: `contrast` (relative), `blur` (standard deviation in pixels), `noise` (in parts of the range);
     of sounds: `gain_db`, `equaliser_db` (standard deviation of a smooth curve over the bands), `floor` (noise, in the
     spectrogram's units before the logarithm), `stretch` (relative; time is resampled about the excerpt's middle).
+
+    Beside rolls those of pictures do nothing, `onset_shift` counts steps, and where spectra are in decibels `floor` is
+    the part of their range that noise fills.
     """
 
     scale: float = 0.0
@@ -102,15 +105,18 @@ def _coloured(excerpt: np.ndarray, config: PairAugmentConfig, rng: np.random.Gen
     """Gain, equaliser and noise of magnitudes, which the spectrogram has as log10(1 + x)."""
     if not (config.gain_db or config.equaliser_db or config.floor):
         return excerpt
-    bands = excerpt.shape[1]
-    curve = np.convolve(rng.standard_normal(KNOTS + 2), [0.5, 0.7, 0.5], mode="valid") * config.equaliser_db
-    decibels = config.gain_db * rng.uniform(-1, 1) + np.interp(
-        np.linspace(0, KNOTS - 1, bands), np.arange(KNOTS), curve
-    )
+    decibels = drawn_decibels(excerpt.shape[1], config, rng)
     magnitudes = np.expm1(excerpt * np.float32(np.log(10))) * (10 ** (decibels / 20)).astype(np.float32)
     if config.floor:
         magnitudes += np.abs(rng.standard_normal(excerpt.shape, np.float32)) * np.float32(config.floor * rng.random())
     return np.log1p(magnitudes) / np.float32(np.log(10))
+
+
+def drawn_decibels(bands: int, config: PairAugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    """By which each band is louder, float64 (bands,): gain and a smooth curve."""
+    curve = np.convolve(rng.standard_normal(KNOTS + 2), [0.5, 0.7, 0.5], mode="valid") * config.equaliser_db
+    gain = config.gain_db * rng.uniform(-1, 1)
+    return gain + np.interp(np.linspace(0, KNOTS - 1, bands), np.arange(KNOTS), curve)
 
 
 def keeps(config: PairAugmentConfig, rendition: Any) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_FAR = 1 << 32
+
 
 @dataclass(frozen=True)
 class PairConfig:
@@ -18,8 +20,10 @@ class PairConfig:
 
     Attributes:
         per_piece: pairs of a piece that stand in a batch together, where it has so many.
-        apart_pixels: two pairs of a batch are at least so far apart on the page, in pixels, or on other pages.
-        apart_frames: and at least so far in one recording, in frames.
+        apart_pixels: two pairs of a batch are at least so far apart on the page, in pixels, or on other pages. Beside
+            rolls: in steps.
+        apart_frames: and at least so far in one recording, in frames. Beside rolls: in steps.
+        unique: False: a batch may hold the same music, or the same place, several times (paper 004's code).
         refit: training pairs on which the projection "cca" is fitted before the export.
         validation_refit: and before each validation.
     """
@@ -27,12 +31,13 @@ class PairConfig:
     per_piece: int = 4
     apart_pixels: int = 8
     apart_frames: int = 2
+    unique: bool = True
     refit: int = 25_000
     validation_refit: int = 2_000
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 1:
+            if name != "unique" and value < 1:
                 raise ValueError(f"pairs.{name} must be at least 1, got {value}")
 
 
@@ -65,10 +70,10 @@ class PairBatches:
     ) -> None:
         self.rows, self.config, self.batch_size, self.seed = np.asarray(rows), config, batch_size, seed
         self.groups, self.repeats = [np.asarray(group) for group in groups], list(repeats)
-        cells = np.asarray(xs, np.float64) // config.apart_pixels, np.asarray(frames) // config.apart_frames
-        self.places = list(zip(self.rows.tolist(), cells[0].astype(int).tolist(), strict=True))
-        self.times = list(zip(np.asarray(renditions).tolist(), cells[1].astype(int).tolist(), strict=True))
-        self.contents = np.asarray(contents).tolist()
+        # Arrays of one number a pair: there may be millions.
+        self.places = _cells(self.rows, np.asarray(xs, np.float64) // config.apart_pixels)
+        self.times = _cells(np.asarray(renditions), np.asarray(frames) // config.apart_frames)
+        self.contents = np.asarray(contents)
         counts = [round(len(group) * times) for group, times in zip(self.groups, self.repeats, strict=True)]
         if not sum(counts):
             raise ValueError(f"nothing to train on: sets of {[len(group) for group in self.groups]} pairs")
@@ -109,20 +114,24 @@ class PairBatches:
         """Take a batch from those that wait; the refused wait in front."""
         taken: list[int] = []
         refused: list[int] = []
-        places: set[tuple[int, int]] = set()
-        times: set[tuple[int, int]] = set()
+        places: set[int] = set()
+        times: set[int] = set()
         contents: set[int] = set()
         while waiting and len(taken) < self.batch_size:
             pair = waiting.popleft()
-            row, cell = self.places[pair]
-            rendition, moment = self.times[pair]
-            near = any((row, cell + step) in places or (rendition, moment + step) in times for step in (-1, 0, 1))
-            if near or self.contents[pair] in contents:
+            place, moment, content = int(self.places[pair]), int(self.times[pair]), int(self.contents[pair])
+            near = any(place + step in places or moment + step in times for step in (-1, 0, 1))
+            if self.config.unique and (near or content in contents):
                 refused.append(pair)
                 continue
             taken.append(pair)
-            places.add((row, cell))
-            times.add((rendition, moment))
-            contents.add(self.contents[pair])
+            places.add(place)
+            times.add(moment)
+            contents.add(content)
         waiting.extendleft(reversed(refused))
         return np.array(taken, np.int64)
+
+
+def _cells(owners: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """One number, int64 (n,), for each cell of an owner's: neighbours differ by 1, those of two owners by far more."""
+    return np.asarray(owners, np.int64) * _FAR + cells.astype(np.int64)

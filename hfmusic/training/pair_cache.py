@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -68,6 +69,11 @@ class PairCache:
     def __len__(self) -> int:
         return len(self.owners)
 
+    @property
+    def rows(self) -> int:
+        """How many pictures there are."""
+        return len(self.row_offsets) - 1
+
     def row(self, number: int) -> np.ndarray:
         """A row, uint8 (height, width), a view of the file."""
         return self.row_values[self.row_offsets[number] : self.row_offsets[number + 1]].reshape(self.row_height, -1)
@@ -109,8 +115,12 @@ def pair_cache(dataset: str | Path, split: str, processor: AudioScoreProcessor, 
 
 
 def margin(processor: AudioScoreProcessor) -> int:
-    """Page pixels of a cached row above a snippet, and as many below: a tenth of it, for shifts and scales."""
-    return -(-processor.image_height // 20) * 2
+    """Page pixels of a cached row above a snippet, and as many below: a tenth of it, for shifts and scales.
+
+    They are whole pixels of the scaled row too, where the scale allows: snippets are then what the processor cuts.
+    """
+    rows = math.ceil(round(processor.image_height / 10 * processor.image_scale, 6))
+    return round(rows / processor.image_scale)
 
 
 def _write(dataset: str | Path, split: str, processor: AudioScoreProcessor, folder: Path, title: str) -> None:

@@ -1,4 +1,5 @@
-"""What an embedding trains and validates on: pairs cut from cached rows and spectrograms, damaged as they are drawn."""
+"""What an embedding trains and validates on: pairs cut from cached rows or rolls and spectrograms, damaged as they are
+drawn."""
 
 from __future__ import annotations
 
@@ -13,19 +14,23 @@ from torch.utils.data import DataLoader, Dataset
 
 from hfmusic.data.batching import BatchStream
 from hfmusic.data.staves import spread
-from hfmusic.models.processing_audio_score import AudioScoreProcessor
+from hfmusic.models.processing_audio_roll import AudioRollProcessor
 from hfmusic.training.config import TrainingConfig, TrainingData, ValidationData
 from hfmusic.training.data import read_ids
 from hfmusic.training.pair_augment import PairAugmentConfig, cut_excerpt, cut_snippet, damage_snippet, keeps
 from hfmusic.training.pair_batches import PairBatches
-from hfmusic.training.pair_cache import PairCache, geometry_of, pair_cache
+from hfmusic.training.pair_cache import CachedRendition, PairCache, geometry_of, pair_cache
+from hfmusic.training.pair_model import Processor
 from hfmusic.training.recording_data import start_worker
+from hfmusic.training.roll_cache import CachedRolls, RollCache, cut_roll, roll_cache
 
 logger = logging.getLogger(__name__)
+Cache = PairCache | RollCache
 
 
 class Pair(TypedDict):
-    """`features` float32 (frames, bands); `pixels` uint8 (rows, columns); `id` of the rendition, for messages."""
+    """`features` float32 (frames, bands); `pixels` uint8 (rows, columns) of a snippet or a roll; `id` of the rendition,
+    for messages."""
 
     id: str
     features: np.ndarray
@@ -37,14 +42,14 @@ class PairSet:
     """One training set: those pairs of a cache that are taken."""
 
     data: TrainingData
-    cache: PairCache
+    cache: Cache
     taken: np.ndarray
 
 
 class TrainingPairs(Dataset[Pair]):
     """Pairs by `(index, serial)`: damage follows from the seed and the serial."""
 
-    def __init__(self, sets: Sequence[PairSet], processor: AudioScoreProcessor, config: TrainingConfig) -> None:
+    def __init__(self, sets: Sequence[PairSet], processor: Processor, config: TrainingConfig) -> None:
         self.sets, self.processor, self.config = list(sets), processor, config
         self.starts = np.concatenate([[0], np.cumsum([len(entry.taken) for entry in self.sets])])
 
@@ -91,7 +96,7 @@ class TrainingPairs(Dataset[Pair]):
 
     def _sizes(self) -> tuple[list[int], list[int]]:
         """Rows and renditions of each set."""
-        rows = [len(entry.cache.row_offsets) - 1 for entry in self.sets]
+        rows = [entry.cache.rows for entry in self.sets]
         return rows, [len(entry.cache.renditions) for entry in self.sets]
 
 
@@ -109,14 +114,19 @@ class _Plain(Sequence[Pair]):
 
 
 def cut_pair(
-    cache: PairCache,
+    cache: Cache,
     place: int,
-    processor: AudioScoreProcessor,
+    processor: Processor,
     augment: PairAugmentConfig,
     rng: np.random.Generator,
 ) -> Pair:
     """Pair `place` of a cache, damaged; without damage what the processor cuts."""
-    owner, geometry = int(cache.owners[place]), geometry_of(processor)
+    owner = int(cache.owners[place])
+    if isinstance(cache, RollCache) or isinstance(processor, AudioRollProcessor):
+        assert isinstance(cache, RollCache) and isinstance(processor, AudioRollProcessor)
+        features, pixels = cut_roll(cache, place, processor, augment, rng)
+        return Pair(id=cache.renditions[owner].id, features=features, pixels=pixels)
+    geometry = geometry_of(processor)
     row, x = cache.row(cache.renditions[owner].row), float(cache.xs[place]) * geometry.image_scale
     pixels = damage_snippet(cut_snippet(row, x, geometry, augment, rng), augment, rng)
     spectrogram, middle = cache.spectrogram(owner), int(cache.frames[place])
@@ -124,7 +134,14 @@ def cut_pair(
     return Pair(id=cache.renditions[owner].id, features=features, pixels=pixels)
 
 
-def training_pairs(config: TrainingConfig, processor: AudioScoreProcessor) -> TrainingPairs:
+def open_cache(dataset: str, split: str, processor: Processor, cache_dir: str) -> Cache:
+    """The pairs of a split for a processor, of images or of rolls; see `pair_cache` and `roll_cache`."""
+    if isinstance(processor, AudioRollProcessor):
+        return roll_cache(dataset, split, processor, cache_dir)
+    return pair_cache(dataset, split, processor, cache_dir)
+
+
+def training_pairs(config: TrainingConfig, processor: Processor) -> TrainingPairs:
     """Open (or make) the caches of a recipe's training sets.
 
     Raises:
@@ -133,8 +150,8 @@ def training_pairs(config: TrainingConfig, processor: AudioScoreProcessor) -> Tr
     return TrainingPairs([_pair_set(config, data, processor) for data in config.train], processor, config)
 
 
-def _pair_set(config: TrainingConfig, data: TrainingData, processor: AudioScoreProcessor) -> PairSet:
-    cache = pair_cache(data.path, data.split, processor, config.cache_dir)
+def _pair_set(config: TrainingConfig, data: TrainingData, processor: Processor) -> PairSet:
+    cache = open_cache(data.path, data.split, processor, config.cache_dir)
     kept = [place for place in _chosen(cache, data) if keeps(config.pair_augment, cache.renditions[place])][: data.n]
     taken = np.flatnonzero(np.isin(cache.owners, kept))
     if not len(taken):
@@ -145,12 +162,13 @@ def _pair_set(config: TrainingConfig, data: TrainingData, processor: AudioScoreP
     return PairSet(data, cache, taken)
 
 
-def _chosen(cache: PairCache, data: TrainingData | ValidationData) -> list[int]:
+def _chosen(cache: Cache, data: TrainingData | ValidationData) -> list[int]:
     """Places of the renditions that `ids` and `prefix` leave."""
     listed = None if data.ids is None else set(read_ids(data.ids))
+    renditions: Sequence[CachedRendition | CachedRolls] = cache.renditions
     return [
         place
-        for place, entry in enumerate(cache.renditions)
+        for place, entry in enumerate(renditions)
         if entry.id.startswith(data.prefix) and (listed is None or entry.id in listed)
     ]
 
@@ -190,7 +208,7 @@ class ValidationPairs:
     contents: list[int]
 
 
-def validation_pairs(config: TrainingConfig, processor: AudioScoreProcessor) -> list[ValidationPairs]:
+def validation_pairs(config: TrainingConfig, processor: Processor) -> list[ValidationPairs]:
     """Open the caches of a recipe's validation sets, `n` pairs of each spread evenly over it.
 
     Raises:
@@ -198,7 +216,7 @@ def validation_pairs(config: TrainingConfig, processor: AudioScoreProcessor) -> 
     """
     sets = []
     for data in config.validation:
-        cache = pair_cache(data.path, data.split, processor, config.cache_dir)
+        cache = open_cache(data.path, data.split, processor, config.cache_dir)
         pool = np.flatnonzero(np.isin(cache.owners, _chosen(cache, data)))
         _, firsts = np.unique(cache.contents[pool], return_index=True)
         pool = pool[np.sort(firsts)]

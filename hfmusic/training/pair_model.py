@@ -6,6 +6,7 @@ from typing import Any
 
 from hfmusic.models.configuration_audio_score import AudioScoreConfig
 from hfmusic.models.modeling_audio_score import AudioScoreModel
+from hfmusic.models.processing_audio_roll import PAPER, AudioRollProcessor
 from hfmusic.models.processing_audio_score import AudioScoreProcessor
 from hfmusic.training.config import TrainingConfig
 
@@ -13,11 +14,15 @@ PRESETS = {
     "recommended": AudioScoreConfig.recommended,
     "paper": AudioScoreConfig.paper,
     "public": AudioScoreConfig.public,
+    "recommended_roll": AudioScoreConfig.recommended_roll,
+    "dias2018": AudioScoreConfig.dias2018,
+    "dias2018_code": AudioScoreConfig.dias2018_code,
 }
+Processor = AudioScoreProcessor | AudioRollProcessor
 LOSS_OPTIONS = ("margin", "temperature", "learned_temperature")
 
 
-def build_audio_score(config: TrainingConfig) -> tuple[AudioScoreModel, AudioScoreProcessor]:
+def build_audio_score(config: TrainingConfig) -> tuple[AudioScoreModel, Processor]:
     """The model of a recipe, fresh or from the folder `initial`, and its processor.
 
     Raises:
@@ -34,12 +39,13 @@ def build_audio_score(config: TrainingConfig) -> tuple[AudioScoreModel, AudioSco
     if preset not in PRESETS:
         raise ValueError(f"model.preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     sizes = PRESETS[preset](**options)
-    return AudioScoreModel(sizes), AudioScoreProcessor.for_config(sizes, **config.processor)
+    if sizes.score_input == "image":
+        return AudioScoreModel(sizes), AudioScoreProcessor.for_config(sizes, **config.processor)
+    front = PAPER if preset.startswith("dias2018") else {}
+    return AudioScoreModel(sizes), AudioRollProcessor.for_config(sizes, **{**front, **config.processor})
 
 
-def _trained(
-    folder: str, options: dict[str, Any], processor: dict[str, Any]
-) -> tuple[AudioScoreModel, AudioScoreProcessor]:
+def _trained(folder: str, options: dict[str, Any], processor: dict[str, Any]) -> tuple[AudioScoreModel, Processor]:
     """A trained model with other options of the loss."""
     wrong = [name for name in options if name not in LOSS_OPTIONS]
     if wrong or processor:
@@ -48,6 +54,8 @@ def _trained(
             f"got {[*wrong, *processor][0]}"
         )
     try:
-        return AudioScoreModel.from_pretrained(folder, **options), AudioScoreProcessor.from_pretrained(folder)
+        model = AudioScoreModel.from_pretrained(folder, **options)
+        kind = AudioRollProcessor if model.config.score_input == "roll" else AudioScoreProcessor
+        return model, kind.from_pretrained(folder)
     except OSError as error:
         raise ValueError(f"initial must be a model folder or a Hub name, got {folder!r}") from error

@@ -10,10 +10,11 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from hfmusic.models.modeling_audio_score import AudioScoreModel
 from hfmusic.training.config import TrainingConfig
 from hfmusic.training.export import export_model
 from hfmusic.training.pair_data import pair_loader, training_pairs, validation_pairs
-from hfmusic.training.pair_model import build_audio_score
+from hfmusic.training.pair_model import Processor, build_audio_score
 from hfmusic.training.pair_validation import MONITOR, model_inputs, refit, validate_pairs
 from hfmusic.training.task import StepLoss
 
@@ -26,11 +27,16 @@ class PairTask:
 
     def __init__(self, config: TrainingConfig, accelerator: Accelerator) -> None:
         self.config, self.accelerator = config, accelerator
-        model, self.processor = build_audio_score(config)
+        model, self.processor = self.build(config)
         with accelerator.main_process_first():
             self.pairs = training_pairs(config, self.processor)
             self.validation = validation_pairs(config, self.processor)
         self.model: nn.Module = model.to(accelerator.device).to(memory_format=torch.channels_last)
+
+    @staticmethod
+    def build(config: TrainingConfig) -> tuple[AudioScoreModel, Processor]:
+        """The model of a recipe, and its processor."""
+        return build_audio_score(config)
 
     def start(self, folder: Path) -> None:
         """Nothing is told: a fresh model, or all of another."""

@@ -67,6 +67,10 @@ def make_task(config: TrainingConfig, accelerator: Accelerator) -> Task:
         from hfmusic.training.pair_task import PairTask
 
         return PairTask(config, accelerator)
+    if config.architecture == "audio_roll_decoder":
+        from hfmusic.training.roll_decoder_task import RollDecoderTask
+
+        return RollDecoderTask(config, accelerator)
     from hfmusic.training.stave_task import StaveTask
 
     return StaveTask(config, accelerator)

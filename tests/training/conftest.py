@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from hfmusic.testing.recordings import write_recordings
+from hfmusic.testing.rolls import write_rolls
 from hfmusic.testing.sheets import write_sheets
 from hfmusic.testing.staves import write_dataset
 
@@ -61,7 +62,14 @@ def recipe(tmp_path: Path, dataset: Path) -> Any:
 
 TINY_TRANSCRIBER = {
     "architecture": "unet_transcriber",
-    "model": {"channels": [8, 12], "blocks": [0, 1], "hidden_size": 8, "harmonics": [1, 2], "stem_kernel": [1, 3]},
+    "model": {
+        "hop_length": 320,
+        "channels": [8, 12],
+        "blocks": [0, 1],
+        "hidden_size": 8,
+        "harmonics": [1, 2],
+        "stem_kernel": [1, 3],
+    },
     "crop": {"seconds": 1.28, "validation_seconds": 2.0},
     "batch_size": 2,
     "max_steps": 6,
@@ -106,6 +114,7 @@ TINY_PAIRS = {
         "frames": 24,
         "image_height": 80,
         "image_width": 100,
+        "image_scale": 0.5,
         "embedding_size": 12,
         "audio_tower": {**TINY_TOWER, "stem_channels": 4},
         "score_tower": {**TINY_TOWER, "stem_channels": 4, "invert": True},
@@ -136,6 +145,46 @@ def pair_recipe(tmp_path: Path, sheets: Path) -> Any:
             "name": name,
             "train": [{"path": str(sheets)}],
             "validation": [{"path": str(sheets), "name": "drawn"}],
+            "output_dir": str(tmp_path / "runs"),
+            "cache_dir": str(tmp_path / "cache"),
+            **changes,
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return path
+
+    return write
+
+
+TINY_ROLLS = {
+    **TINY_PAIRS,
+    "model": {
+        "preset": "recommended_roll",
+        "frames": 12,
+        "beats": 1,
+        "embedding_size": 16,
+        "audio_tower": {"channels": [8, 12], "pools": [[2, 2]] * 2, "convolutions": [1, 1], "head": "flatten"},
+        "score_tower": {"channels": [8, 12], "pools": [[2, 2]] * 2, "convolutions": [1, 1], "head": "flatten"},
+    },
+    "pairs": {"per_piece": 3, "apart_pixels": 6, "apart_frames": 6},
+}
+
+
+@pytest.fixture(scope="session")
+def rolls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rolls(tmp_path_factory.mktemp("rolls") / "drawn", train=2, other=1, beats=8, keys=(0, 5))
+
+
+@pytest.fixture
+def roll_recipe(tmp_path: Path, rolls: Path) -> Any:
+    """As `recipe`, of a recipe that trains a tiny embedding of rolls on drawn pieces."""
+
+    def write(name: str, **changes: Any) -> Path:
+        raw = {
+            **TINY_ROLLS,
+            "name": name,
+            "train": [{"path": str(rolls), "weight": 0.5}],
+            "validation": [{"path": str(rolls), "name": "drawn"}],
             "output_dir": str(tmp_path / "runs"),
             "cache_dir": str(tmp_path / "cache"),
             **changes,

@@ -35,8 +35,9 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def test_undamaged_pairs_are_what_the_processor_cuts(pair_recipe: Any, sheets: Path) -> None:
-    _, processor, pairs = opened(pair_recipe("plain"))
+@pytest.mark.parametrize("scale", [0.5, 0.4])
+def test_undamaged_pairs_are_what_the_processor_cuts(pair_recipe: Any, sheets: Path, scale: float) -> None:
+    _, processor, pairs = opened(pair_recipe("plain", model={"image_scale": scale}))
     rendition = list(read_sheet_audio(sheets, "train"))[1]
     row = unroll(rendition.sheet, height=processor.image_height)
     spectrogram = processor.spectrogram(open_sound(rendition.audio, sampling_rate=22050))
@@ -48,7 +49,8 @@ def test_undamaged_pairs_are_what_the_processor_cuts(pair_recipe: Any, sheets: P
     for number, place in enumerate(own):
         pair = pairs[int(place), 5]
         assert pair["id"] == rendition.id
-        assert np.array_equal(pair["pixels"], np.round(snippets[number, 0] * 255))
+        inside = slice(None) if scale == 0.5 else slice(1, -1)  # a whole row is smoothed beyond the snippet's edge
+        assert np.array_equal(pair["pixels"][inside], np.round(snippets[number, 0] * 255)[inside])
         assert np.abs(pair["features"] - excerpts[number, 0]).max() < 2e-3  # kept with 16 bits
 
 
@@ -78,7 +80,7 @@ def test_renditions_of_a_piece_share_its_row_and_its_music(pair_recipe: Any, mon
     cache = pairs.sets[0].cache
     assert [entry.row for entry in cache.renditions] == [0, 0, 1, 1, 2, 2]
     assert len(cache.row_offsets) == 4 and isinstance(cache.row_values, np.memmap)
-    assert cache.row(0).shape[0] == (80 + 2 * module.margin(processor)) // 2
+    assert cache.row(0).shape[0] == round((80 + 2 * module.margin(processor)) * 0.5) == 48
     first, second = (cache.contents[cache.owners == number] for number in (0, 1))
     # at another tempo a window holds other notes: most places are the same music, and none is another piece's
     assert len(set(cache.contents[cache.owners >= 2]) & set(first)) == 0
@@ -268,7 +270,7 @@ def test_several_sets_keep_their_rows_apart(pair_recipe: Any, sheets: Path, tmp_
     _, _, pairs = opened(pair_recipe("two", train=[{"path": str(sheets)}, {"path": str(other)}]))
     batches = pairs.batches()
     assert sorted(set(batches.rows.tolist())) == [0, 1, 2, 3] and len(pairs) == 6 * 24 + 24
-    assert {rendition for rendition, _ in batches.times} == set(range(7))
+    assert set((batches.times >> 32).tolist()) == set(range(7))
     assert pairs[len(pairs) - 1, 0]["id"] == "train0-one-1"
 
 
@@ -286,7 +288,7 @@ def test_collated_pairs_are_what_the_model_takes(pair_recipe: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"preset": "huge"}}, "preset must be one of recommended, paper, public, got 'huge'"),
+        ({"model": {"preset": "huge"}}, "preset must be one of recommended, paper, .*, dias2018_code, got 'huge'"),
         ({"imitate": {"source": "x"}}, "a recipe of an audio_score has no section imitate"),
         ({"initial": "no/such/folder", "model": {}}, "initial must be a model folder or a Hub name, got 'no/such"),
         ({"initial": "nowhere"}, "with initial, model takes only margin, .*; got audio_tower"),

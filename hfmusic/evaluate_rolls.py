@@ -1,0 +1,199 @@
+"""Embeddings of audio and piano rolls, measured (`hfmusic evaluate audio-midi-embedding dist/pianoroll-audio`).
+
+Paper 004's measures: R@k, MRR and MR of the right roll among all that differ, and how much of the right roll the
+nearest one has (TM), where the right one is in the base and where it is not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hfmusic.embed_rolls import RollPairs, embed_rolls
+from hfmusic.evaluate_pairs import about_rows
+from hfmusic.hearing.roll_space import RollSpace
+from hfmusic.metrics.ranking import CHUNK, chance_scores, ranking_scores, ranks
+from hfmusic.metrics.rolls import roll_overlap
+
+if TYPE_CHECKING:
+    from hfmusic.hub import Loaded
+
+DIRECTIONS = {"audio_to_roll": "audio to roll", "roll_to_audio": "roll to audio"}
+TOLD = ("r@1", "r@5", "r@25", "median_rank", "mrr")
+BASES = {"": "the right roll is in the base", "_without_roll": "it is not", "_without_work": "nor any of its piece"}
+
+
+@dataclass(frozen=True)
+class RollReport:
+    """What came out of a split.
+
+    Attributes:
+        windows, unique, candidates: in which something sounds, different rolls among them, and those measured.
+        retrieval: by direction, scores of `ranking_scores`.
+        overlap: by what was taken out of the base (keys of `BASES`), scores of `roll_overlap`, and those of `chance`: a
+            roll drawn by lot.
+        composers: of each composer the share of audio to roll: {"r@1", "mrr", "n"}.
+    """
+
+    windows: int
+    unique: int
+    candidates: int
+    retrieval: dict[str, dict[str, float]]
+    overlap: dict[str, dict[str, float]]
+    composers: dict[str, dict[str, float]]
+
+
+def evaluate_rolls(
+    model: str | Path | Loaded,
+    data: str | Path,
+    *,
+    split: str = "test",
+    n: int | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> list[dict[str, Any]]:
+    """Measure an embedding of audio and piano rolls; prints its tables to stderr.
+
+    Args:
+        model: a name or path as `hfmusic.load` takes, or what it returned.
+        data: renditions, or recordings with their notes, as `read_rolls` takes them.
+        n: candidates, different rolls, evenly spread over the split. None: all that differ.
+        out: a `metrics.json` to write; numbers of other data in it are kept, of the same data replaced.
+        seed: draws the rolls of chance.
+        name: what the rows call the model. None: what was given, or where it was loaded from.
+
+    Returns:
+        Rows as `hfmusic.evaluate.evaluate`'s, with unit "1" or "rank", how many `candidates` there were, and what
+        `chance` gives.
+
+    Raises:
+        ValueError: no such model or data, no roll in it, a damaged rendition, or n below 1.
+    """
+    from hfmusic.evaluate import write_metrics
+    from hfmusic.hearing.roll_space import ModelSpace
+    from hfmusic.hub import load
+
+    if n is not None and n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    loaded = load(str(model), runtime="torch") if isinstance(model, str | Path) else model
+    called = name or (str(model) if isinstance(model, str | Path) else str(loaded.model.name_or_path))
+    report = measure_rolls(ModelSpace(loaded, called), data, split=split, n=n, seed=seed)
+    print(report_table(report), file=sys.stderr)
+    about = about_rows(called, data, split=split, n=n, seed=seed, image="roll")
+    rows = [{**row, **about} for row in report_rows(report)]
+    if out is not None:
+        write_metrics(out, rows)
+    return rows
+
+
+def measure_rolls(
+    space: RollSpace,
+    data: str | Path,
+    *,
+    split: str = "test",
+    n: int | None = None,
+    seed: int = 0,
+    first_step: int = 0,
+) -> RollReport:
+    """All measures on a split; arguments and errors as `embed_rolls`'s."""
+    return roll_report(embed_rolls(space, data, split, n=n, first_step=first_step), seed=seed)
+
+
+def roll_report(pairs: RollPairs, *, seed: int = 0) -> RollReport:
+    """All measures of some candidates."""
+    return RollReport(
+        windows=pairs.windows,
+        unique=pairs.unique,
+        candidates=len(pairs.rolls),
+        retrieval={
+            "audio_to_roll": ranking_scores(pairs.audio, pairs.score),
+            "roll_to_audio": ranking_scores(pairs.score, pairs.audio),
+        },
+        overlap=overlap_scores(pairs, seed=seed),
+        composers=_by_composer(pairs),
+    )
+
+
+def overlap_scores(pairs: RollPairs, *, seed: int = 0) -> dict[str, dict[str, float]]:
+    """How much the roll nearest to each sound is like the right one, by what the base is without, and by chance.
+
+    Without the roll: the next best of all others. Without the work: the best of other compositions; left out where
+    there is one only.
+    """
+    rolls = np.unpackbits(pairs.rolls, axis=1).astype(bool)
+    works = np.unique(pairs.works, return_inverse=True)[1]
+    nearest = {base: np.zeros(len(rolls), np.int64) for base in BASES}
+    for start in range(0, len(rolls), CHUNK):
+        some = slice(start, start + CHUNK)
+        alike = pairs.audio[some] @ pairs.score.T
+        nearest[""][some] = alike.argmax(axis=1)
+        alike[np.arange(len(alike)), np.arange(len(rolls))[some]] = -np.inf
+        nearest["_without_roll"][some] = alike.argmax(axis=1)
+        alike[works[some, None] == works] = -np.inf
+        nearest["_without_work"][some] = alike.argmax(axis=1)
+    few = {"_without_roll": len(rolls) < 2, "_without_work": works.max() < 1}
+    found = {base: roll_overlap(rolls, rolls[at]) for base, at in nearest.items() if not few.get(base)}
+    lot = np.random.default_rng(seed).integers(0, len(rolls), len(rolls))
+    return {**found, "chance": roll_overlap(rolls, rolls[lot])}
+
+
+def _by_composer(pairs: RollPairs) -> dict[str, dict[str, float]]:
+    """Ranks among all candidates, whoever wrote them."""
+    found = ranks(pairs.audio, pairs.score)
+    scores = {}
+    for composer in np.unique(pairs.composers).tolist():
+        own = found[pairs.composers == composer]
+        scores[composer] = {"r@1": float(np.mean(own <= 1)), "mrr": float(np.mean(1 / own)), "n": len(own)}
+    return scores
+
+
+def report_rows(report: RollReport) -> list[dict[str, Any]]:
+    """Rows {metric, value, unit, n, scale, candidates, chance}."""
+    count = report.candidates
+    about = {"n": count, "scale": f"{count} of {report.unique} different rolls", "candidates": count}
+    rows: list[dict[str, Any]] = []
+    for direction, scores in report.retrieval.items():
+        for name in TOLD:
+            row = {"metric": f"{direction}_{name}", "value": scores[name]}
+            row["unit"] = "rank" if name == "median_rank" else "1"
+            rows.append({**row, **about, "chance": scores[f"chance_{name}"]})
+    for base in BASES:
+        if base in report.overlap:
+            row = {"metric": f"tm{base}", "value": report.overlap[base]["tm"], "unit": "1"}
+            rows.append({**row, **about, "chance": report.overlap["chance"]["tm"]})
+    chance = chance_scores(count, (1,))
+    for composer, scores in report.composers.items():
+        for name in ("r@1", "mrr") * bool(composer):
+            row = {"metric": f"audio_to_roll_{name}_{composer}", "value": scores[name], "unit": "1"}
+            rows.append({**row, **about, "n": int(scores["n"]), "chance": chance[f"chance_{name}"]})
+    return rows
+
+
+def report_table(report: RollReport) -> str:
+    """All of it as plain text."""
+    chance = report.retrieval["audio_to_roll"]
+    lines = [
+        f"{report.windows} windows, {report.unique} different rolls",
+        _line("", dict(zip(TOLD, TOLD, strict=True))),
+    ]
+    lines += [_line(DIRECTIONS[name], scores) for name, scores in report.retrieval.items()]
+    lines.append(_line(f"chance of {report.candidates}", {name: chance[f"chance_{name}"] for name in TOLD}))
+    lot = report.overlap["chance"]["tm"]
+    for base, words in BASES.items():
+        if base in report.overlap:
+            lines.append(f"TM where {words}: {report.overlap[base]['tm']:.4f} (a roll drawn by lot: {lot:.4f})")
+    for composer, scores in report.composers.items():
+        told = f"R@1 {scores['r@1']:.4f}, MRR {scores['mrr']:.4f} of {scores['n']:.0f}"
+        lines += [f"{composer}: {told}"] * bool(composer)
+    return "\n".join(lines)
+
+
+def _line(title: str, values: Mapping[str, Any]) -> str:
+    cells = (values[name] for name in TOLD)
+    return f"{title:20}" + "".join(f"{one:>13}" if isinstance(one, str) else f"{one:>13.4f}" for one in cells)
