@@ -68,7 +68,7 @@ def folder_pieces(folder: str | Path, refused: list[str] | None = None) -> Itera
 
 
 def music21_pieces(composers: Iterable[str]) -> Iterator[ScorePiece]:
-    """The scores of some composers in music21's corpus, as its folders have them.
+    """The scores of some composers in music21's corpus, as its folders have them; one that is there in two forms once.
 
     Raises:
         ValueError: a composer that is not there.
@@ -79,11 +79,10 @@ def music21_pieces(composers: Iterable[str]) -> Iterator[ScorePiece]:
     for composer in composers:
         if not composer.isidentifier() or not (root / composer).is_dir():
             raise ValueError(f"music21 must be among {', '.join(MUSIC21_COMPOSERS)}, got {composer!r}")
-        for path in sorted((root / composer).rglob("*")):
-            if path.suffix.lower() in SHEET_SUFFIXES:
-                inside = path.relative_to(root / composer)
-                work = f"{composer.split('_')[0]}-{_folder_number(inside.parts[0])}"
-                yield ScorePiece(path, f"music21/{composer}/{inside.with_suffix('').as_posix()}", work, "music21")
+        scores = [path for path in sorted((root / composer).rglob("*")) if path.suffix.lower() in SHEET_SUFFIXES]
+        for name, path in {path.relative_to(root / composer).with_suffix(""): path for path in scores}.items():
+            work = f"{composer.split('_')[0]}-{_folder_number(path.relative_to(root / composer).parts[0])}"
+            yield ScorePiece(path, f"music21/{composer}/{name.as_posix()}", work, "music21")
 
 
 def _folder_number(name: str) -> str:

@@ -186,6 +186,11 @@ def test_movements_are_one_work() -> None:
         list(folder_pieces("nowhere"))
 
 
+def test_a_piece_in_two_forms_is_one_piece() -> None:
+    names = [piece.piece for piece in music21_pieces(["bach"])]
+    assert names.count("music21/bach/bwv277") == 1 and len(set(names)) == len(names) > 400
+
+
 def test_expression_is_loudness_only() -> None:
     sheet = engrave_text(piano_musicxml(4))
     soft, again, other = (expressive_velocities(sheet, np.random.default_rng(seed)) for seed in (1, 1, 2))
