@@ -36,6 +36,7 @@ def test_tokens_are_engraved_and_played_then_read(page: Page) -> None:
     page.click("#make")
     page.wait_for_selector("#picture img")
     page.wait_for_selector("#sound :is(audio, .component-wrapper, #waveform)", state="attached")
+    assert page.locator("#picture img").first.evaluate("image => image.naturalWidth") > 200
 
 
 def test_what_is_wrong_is_said_in_words(page: Page) -> None:
@@ -44,6 +45,7 @@ def test_what_is_wrong_is_said_in_words(page: Page) -> None:
     page.fill("#tokens textarea", "clef-G2 note-H4_quarter")
     page.click("#make")
     expect(page.locator(".toast-body", has_text="token 2")).to_contain_text("is no PrIMuS semantic token")
+    assert page.locator("#picture img").count() == 0
 
 
 def test_it_fits_a_telephone_in_the_dark(open_page: Callable[..., Page], launch: Callable[[str], str]) -> None:
