@@ -44,10 +44,8 @@ def midi_bytes(pedal: int = 0) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture
-def maps(tmp_path: Path) -> Path:
+def write_maps(folder: Path) -> Path:
     """MAPS as its authors give it: one piano packed, one unpacked, and the Disklavier as FLAC and TSV."""
-    folder = tmp_path / "maps"
     (folder / "StbgTGd2" / "MUS").mkdir(parents=True)
     (folder / "flac").mkdir()
     (folder / "tsv").mkdir()
@@ -67,6 +65,11 @@ def maps(tmp_path: Path) -> Path:
         (folder / "flac" / f"MAPS_MUS-{work}_ENSTDkCl.flac").write_bytes(sound_bytes(16000, 1, "FLAC"))
         (folder / "tsv" / f"MAPS_MUS-{work}_ENSTDkCl.tsv").write_text(TSV)
     return folder
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    return write_maps(tmp_path / "maps")
 
 
 def rows_of(folder: Path) -> dict[str, list[Row]]:
@@ -172,10 +175,8 @@ def jams_text() -> str:
     return json.dumps({"annotations": [string]})
 
 
-@pytest.fixture
-def guitarset(tmp_path: Path) -> Path:
+def write_guitarset(folder: Path) -> Path:
     """GuitarSet: annotations packed, a microphone unpacked, and of one recording the pickup's six channels."""
-    folder = tmp_path / "guitarset"
     for part in ("audio_mic", "audio_hex"):
         (folder / part).mkdir(parents=True)
     names = ["00_BN1-129-Eb_comp", "01_BN1-147-Gb_solo", "00_BN3-119-G_comp", "04_Funk2-108-Eb_solo"]
@@ -187,6 +188,11 @@ def guitarset(tmp_path: Path) -> Path:
     (folder / "audio_hex" / "05_SS1-68-E_comp_hex.wav").write_bytes(sound_bytes(44100, 6))
     (folder / "audio_mic" / "02_Jazz1-130-D_comp_mic.wav").write_bytes(sound_bytes(44100, 1, loudness=0.0))
     return folder
+
+
+@pytest.fixture
+def guitarset(tmp_path: Path) -> Path:
+    return write_guitarset(tmp_path / "guitarset")
 
 
 def test_guitarset(guitarset: Path, tmp_path: Path) -> None:
