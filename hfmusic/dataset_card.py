@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from hfmusic.data.licences import OTHER_TERMS
 from hfmusic.packing import join_card, split_card
 
 _MARK = "<!-- what follows is written by hfmusic from the files -->"
@@ -17,7 +18,7 @@ _CATEGORIES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10*
 
 def with_statistics(text: str, folder: str | Path) -> str:
     """A dataset's README.md with `size_categories` in its metadata, and at the end rows and bytes by split and a row;
-    what an earlier call wrote is replaced.
+    what an earlier call wrote is replaced. A licence "other" without a name and a link gets them.
 
     Args:
         folder: of the dataset, data/SPLIT-00000-of-00001.parquet in it.
@@ -35,6 +36,8 @@ def with_statistics(text: str, folder: str | Path) -> str:
         raise ValueError(f"{folder}: no Parquet files in data/")
     front, body = split_card(text)
     counts = {split: sum(pq.read_metadata(path).num_rows for path in paths) for split, paths in splits.items()}
+    if front.get("license") == "other":
+        front |= {key: value for key, value in OTHER_TERMS.items() if key not in front}
     front["size_categories"] = [category(sum(counts.values()))]
     head = body.split(_MARK)[0].rstrip()
     table = ["| split | rows | files | MB |", "|---|---|---|---|"]

@@ -50,6 +50,8 @@ def card_on_hub(text: str, place: str, links: HubLinks) -> str:
     front, body = split_card(text)
     body = _LINK.sub(lambda match: _linked(match[1], posixpath.join(place, match[2]), links), body)
     body = _PLACE.sub(lambda match: _placed(match, links), body)
+    if front.get("license_link") == "README.md":  # the Hub takes an address, or a file LICENSE or LICENSE.md
+        front |= {"license_link": links.page(PLACES[place.split("/")[0]], _repository(place.split("/")[1], links))}
     return join_card(_renamed(front, links), body) if front else body
 
 

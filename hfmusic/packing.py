@@ -18,7 +18,8 @@ _BELONGS = {
     "model": re.compile(rf"{_FOR_ALL}|[^/]+\.(safetensors|json|txt|py)|\.eval_results/[^/]+\.yaml"),
     "dataset": re.compile(rf"{_FOR_ALL}|build\.json|failed\.jsonl|eval\.yaml|([\w-]+/)?[^/]+\.parquet"),
     "space": re.compile(
-        rf"{_FOR_ALL}|(packages|requirements)\.txt|([\w-][\w.-]*/)*[^/.][^/]*\.(py|md|css|js|html|svg|png|jpg|jpeg|webp|wav|flac|"
+        rf"{_FOR_ALL}|(packages|requirements)\.txt|hfmusic-[^/]+\.whl|"
+        r"([\w-][\w.-]*/)*[^/.][^/]*\.(py|md|css|js|html|svg|png|jpg|jpeg|webp|wav|flac|"
         r"mp3|mid|mxl|musicxml|mei|krn|abc|semantic|agnostic|json|yaml|csv|tsv|txt|npy|index|faiss|safetensors|sf3|woff2)"
     ),
 }
@@ -31,7 +32,8 @@ _SECRETS = {
     "an AWS key": rb"\bAKIA[0-9A-Z]{16}\b",
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
 }
-_SCANNED = 64 * 2**20  # bytes: a larger file is weights or data
+DATA_SUFFIXES = (".safetensors", ".parquet")  # weights and data, packed: no secret is found in them by its letters
+_SCANNED = 64 * 2**20  # bytes of the largest file that is looked through
 _SPACE_PREFIX = "metric_"  # spaces/metric_ser is the repository ser, as evaluate.load("owner/ser") wants it
 
 
@@ -203,7 +205,7 @@ def _named(value: Any, key: str = "") -> Iterator[str]:
 
 def _check_secrets(package: Package) -> None:
     for path, file in package.files.items():
-        if isinstance(file, Path) and file.stat().st_size > _SCANNED:
+        if isinstance(file, Path) and (file.suffix in DATA_SUFFIXES or file.stat().st_size > _SCANNED):
             continue
         found = secret_in(_content(file))
         if found:

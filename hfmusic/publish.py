@@ -15,7 +15,8 @@ import yaml
 
 from hfmusic.dataset_card import with_statistics
 from hfmusic.hub_links import PLACEHOLDER, HubLinks, card_on_hub, results_on_hub
-from hfmusic.packing import Package, pack, secret_in
+from hfmusic.packing import DATA_SUFFIXES, Package, pack, secret_in
+from hfmusic.space_wheel import with_own_wheel
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -26,7 +27,8 @@ _ORDER = ("metric", "dataset", "model", "space")
 def publish(
     folder: str | Path, repo: str | None = None, *, private: bool = False, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Publish a folder.
+    """Publish a folder. A Space that needs hfmusic takes a wheel of the running one along; as it is fetched without a
+    token, such a Space starts only where it is public.
 
     Args:
         repo: OWNER/NAME. Default: the folder's name, and the owner of the token.
@@ -144,7 +146,7 @@ def _publish(
 ) -> dict[str, Any]:
     if not dry_run:
         _no_own_token(package)
-    package = _for_the_hub(package, links)
+    package = _for_the_hub(package, repo, links)
     summary = {"repo": repo, "kind": package.kind, "files": package.sizes(), "left_out": sorted(package.left_out)}
     if dry_run:
         return summary
@@ -163,8 +165,8 @@ def _publish(
     return summary | {"url": f"{links.endpoint}/{_prefix(package.kind)}{repo}", "commit": commit}
 
 
-def _for_the_hub(package: Package, links: HubLinks) -> Package:
-    """Cards and results as they stand on the Hub."""
+def _for_the_hub(package: Package, repo: str, links: HubLinks) -> Package:
+    """Cards, results and requirements as they stand on the Hub."""
     text = package.text("README.md")
     if package.kind == "dataset":
         text = with_statistics(text, package.folder)
@@ -176,7 +178,7 @@ def _for_the_hub(package: Package, links: HubLinks) -> Package:
         package = package.with_content(path, yaml.safe_dump(rows, sort_keys=False, allow_unicode=True))
         if not rows:
             del package.files[path]
-    return package
+    return with_own_wheel(package, f"{links.endpoint}/spaces/{repo}/resolve/main")
 
 
 def _commit(package: Package, repo: str, head: str, api: HfApi) -> str:
@@ -222,7 +224,7 @@ def _no_own_token(package: Package) -> None:
     if token is None:
         raise ValueError("publishing needs a token that may write: run `hf auth login`, or set HF_TOKEN")
     for path, file in package.files.items():
-        if isinstance(file, bytes) or file.suffix not in (".safetensors", ".parquet"):
+        if isinstance(file, bytes) or file.suffix not in DATA_SUFFIXES:
             found = secret_in(file if isinstance(file, bytes) else file.read_bytes(), [token])
             if found:
                 raise ValueError(f"{package.folder / path}: holds {found}: take it out first")

@@ -40,6 +40,7 @@ SHARED = {
     "outputs",
     "runtime",
     "scores",
+    "space_wheel",
 }
 ALONE = "models"
 REMOTE_CODE_MAY_IMPORT = {

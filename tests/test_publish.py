@@ -19,10 +19,11 @@ from huggingface_hub import HfApi, constants
 
 import hfmusic.publish  # noqa: F401  (hfmusic.publish is then the verb; its module is in sys.modules)
 from hfmusic import packing
+from hfmusic.cards import write_card
 from hfmusic.cli import main
 from hfmusic.dataset_card import with_statistics
 from hfmusic.hub_links import HubLinks, card_on_hub, results_on_hub
-from hfmusic.packing import belongs, pack, repository_name
+from hfmusic.packing import belongs, pack, repository_name, split_card
 from hfmusic.testing.local_hub import TOKEN, LocalHub
 from hfmusic.testing.local_hub_cards import complaints
 
@@ -303,10 +304,23 @@ def test_everything_of_this_checkout_may_go_up() -> None:
 def test_names_and_files_that_belong() -> None:
     assert repository_name("metric_ser") == "ser"
     assert not belongs("model", "checkpoint-9/model.safetensors") and not belongs("space", ".env")
+    assert belongs("space", "hfmusic-0.1.0-py3-none-any.whl") and not belongs("space", "other-1-py3-none-any.whl")
     assert belongs("space", "songs.index/data-1.npy") and not belongs("space", ".cache/a.png")
     assert belongs("space", "examples/a.png") and not belongs("space", "__pycache__/app.py")
     assert belongs("dataset", "data/train-00000-of-00001.parquet") and not belongs("dataset", ".build/plan.json")
     assert packing.secret_in(b"-----BEGIN RSA PRIVATE KEY-----") == "a private key"
+
+
+def test_terms_of_their_own_get_a_name_and_a_place(hub: LocalHub, api: HfApi, tmp_path: Path) -> None:
+    folder = dataset(tmp_path, "tunes")
+    (folder / "README.md").write_text("---\nlicense: other\n---\n# Tunes\n")  # as builds wrote it once
+    write_card(folder)
+    verb.publish(folder, "org/songs")
+    card = read(api, "org/songs", "README.md", tmp_path, "dataset")
+    assert split_card(card)[0]["license_link"] == f"{hub.url}/datasets/org/songs" and complaints(card, "dataset") == []
+    assert complaints("---\nlicense_link: README.md\n---\n", "dataset") == [
+        "\"license_link\" must be LICENSE, LICENSE.md or an address, got 'README.md'"
+    ]
 
 
 def test_links_that_lead_nowhere_become_text() -> None:
@@ -315,6 +329,9 @@ def test_links_that_lead_nowhere_become_text() -> None:
     text += ', evaluate.load("spaces/metric_ser")'
     assert card_on_hub(text, "model_cards/x", links) == (
         '[ser](https://hub/spaces/me/ser), tables, [web](https://a.b), evaluate.load("me/ser")'
+    )
+    assert card_on_hub("---\nlicense_link: README.md\n---\n", "dist/x", links) == (
+        "---\nlicense_link: https://hub/datasets/me/x\n---\n"
     )
     assert results_on_hub([{"dataset": {"id": "other/set"}, "value": 1}], links) == [
         {"dataset": {"id": "other/set"}, "value": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hfmusic.data.licences import licence_lines, licence_of
 from hfmusic.data.primus import PrimusSettings
 
 ATTRIBUTION = {
@@ -56,7 +57,7 @@ def pianoroll_audio_card(summary: dict[str, Any], public: dict[str, Any]) -> str
 def _pairs_card(template: str, title: str, tag: str, summary: dict[str, Any], public: dict[str, Any]) -> str:
     task = "feature-extraction"
     return template.format(
-        head=_HEAD.format(licence="other", files=_data_files(summary), title=title, task=task, tag=tag),
+        head=_head(summary, "other", title=title, task=task, tag=tag),
         counts=_counts(summary),
         failed=summary["failed"],
         dropped=_dropped(summary),
@@ -68,7 +69,7 @@ def _recordings_card(about: str, licence: str, summary: dict[str, Any], public: 
     title, text = about.split("\n", 1)
     task, tag = "automatic-speech-recognition", "automatic-music-transcription"
     return _RECORDINGS.format(
-        head=_HEAD.format(licence=licence, files=_data_files(summary), title=title, task=task, tag=tag),
+        head=_head(summary, licence, title=title, task=task, tag=tag),
         counts=_counts(summary),
         about=text.strip(),
         ends=_ENDS[public.get("offsets", "")],
@@ -79,8 +80,9 @@ def _recordings_card(about: str, licence: str, summary: dict[str, Any], public: 
     )
 
 
-def _data_files(summary: dict[str, Any]) -> str:
-    return "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in summary["rows"])
+def _head(summary: dict[str, Any], licence: str, **about: str) -> str:
+    files = "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in summary["rows"])
+    return _HEAD.format(licence=licence_lines(licence), files=files, **about)
 
 
 def _counts(summary: dict[str, Any]) -> str:
@@ -94,9 +96,8 @@ def _dropped(summary: dict[str, Any]) -> str:
 
 def _card(template: str, summary: dict[str, Any], settings: PrimusSettings, public: dict[str, Any]) -> str:
     used = [*settings.sources, *(["generated"] if settings.generated else [])]
-    free = set(used) <= {"rism", "generated", "openscore"}
     return template.format(
-        head=_HEAD.format(licence="cc-by-3.0" if free else "other", files=_data_files(summary), **_TITLES[template]),
+        head=_head(summary, licence_of(used), **_TITLES[template]),
         counts=_counts(summary),
         credits="\n".join(f"- {source}: {ATTRIBUTION[source]}" for source in used),
         failed=summary["failed"],
@@ -107,7 +108,7 @@ def _card(template: str, summary: dict[str, Any], settings: PrimusSettings, publ
 
 _HEAD = """---
 pretty_name: {title}
-license: {licence}
+{licence}
 task_categories:
 - {task}
 tags:
@@ -190,6 +191,7 @@ _ENDS = {
     "": "as annotated",
     "sound": "where it is damped: key and pedal let go",
     "keys": "where its key is let go; the pedal may sustain its sound",
+    "instrument": "where its key is let go, of pianos; where it is damped, of all others",
 }
 
 _RECORDINGS = """{head}

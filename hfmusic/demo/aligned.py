@@ -95,6 +95,7 @@ def _note(first: Row, row: Row, truth: bool) -> str:
 
 
 _SIGNS = {"": "", "wrong": "≠ ", "extra": "+ "}
+_SHORT = {"keySignature": "key", "timeSignature": "meter"}
 
 
 def _cell(cell: Cell) -> str:
@@ -104,7 +105,7 @@ def _cell(cell: Cell) -> str:
         return '<td class="hfm-missing">–</td>'
     kind, _, value = cell.token.partition("-")
     pitch, _, length = value.partition("_")
-    below = f"grace {length}" if kind == "gracenote" else length or (kind if value else "")
+    below = f"grace {length}" if kind == "gracenote" else length or (_SHORT.get(kind, kind) if value else "")
     text = f"{_SIGNS[cell.kind]}{html.escape(pitch or kind)}<small>{html.escape(below)}</small>"
     sure = "" if cell.confidence is None else f", {100 * cell.confidence:.0f} % sure"
     mark = f' class="hfm-{cell.kind}"' if cell.kind else ""

@@ -22,7 +22,8 @@ def theme() -> Base:
     """Gradio's plain theme in this project's colours, with fonts that need no network."""
     import gradio
 
-    return gradio.themes.Default(primary_hue="indigo", neutral_hue="slate", font=_WORDS, font_mono=_LETTERS)
+    plain = gradio.themes.Default(primary_hue="indigo", neutral_hue="slate", font=_WORDS, font_mono=_LETTERS)
+    return plain.set(checkbox_border_color_dark="*neutral_400")  # Gradio's own is not seen on its background
 
 
 @cache

@@ -138,7 +138,7 @@ function show() {
 }
 
 function frame() { show(); if (!sound.paused) requestAnimationFrame(frame); }
-sound.addEventListener("play", frame);
+sound.addEventListener("play", () => { shown = ""; frame(); }); // bring the cursor into view, wherever it is
 sound.addEventListener("seeked", show);
 pages.forEach((element, page) => element.addEventListener("click", event => {
   const box = element.getBoundingClientRect();

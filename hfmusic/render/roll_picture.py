@@ -111,9 +111,11 @@ def _compass(notes: Sequence[NoteLike]) -> tuple[int, int]:
 
 
 def _row_seconds(seconds: float) -> float:
-    for length, rows in _ROWS.items():
-        if seconds <= length * rows:
-            return float(length)
+    """Of each row: several are about equally long, so that none is a stump."""
+    for length, most in _ROWS.items():
+        if seconds <= length * most:
+            rows = np.ceil(seconds / length)
+            return float(length if rows == 1 else np.ceil(seconds / rows))
     return float(np.ceil(seconds / _MOST_ROWS))
 
 

@@ -55,6 +55,9 @@ def complaints(text: str, repository: str) -> list[str]:
     for licence in licences if isinstance(licences, list) else [licences]:
         if licence not in LICENSES:
             found.append(f'"license" must be one of the Hub\'s licences, got {licence!r}')
+    link = str(given.get("license_link", "LICENSE"))
+    if link not in ("LICENSE", "LICENSE.md") and not link.startswith(("https://", "http://")):
+        found.append(f'"license_link" must be LICENSE, LICENSE.md or an address, got {link!r}')
     for name in ("datasets", "models", "base_model"):
         listed = given.get(name, [])
         found += [

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from hfmusic.align import align
+from hfmusic.demo.parts import download_buttons, examples, offered, sound_input, told
 from hfmusic.demo.recordings import check_recording, playable
-from hfmusic.demo.serving import KEPT, in_words, kept_file, plain, serve, stem_of, take_as_uploaded
+from hfmusic.demo.serving import KEPT, in_words, kept_file, plain, serve, stem_of
 from hfmusic.index import index
 from hfmusic.render.follow_page import data_url
 from hfmusic.render.score_files import SHEET_SUFFIXES
@@ -87,15 +88,15 @@ def search(file: str | None, scores: list[str] | None, progress: gr.Progress = g
     if not found.pieces:
         raise ValueError(f"{file}: nothing in it sounds like any of the {len(shelf.index.pieces)} scores")
     best = found.pieces[0]
-    told = f"It is {name_of(best)}, {place_of(best)}." if found.sure else (
+    answer = f"It is {name_of(best)}, {place_of(best)}." if found.sure else (
         f"Probably none of these {len(shelf.index.pieces)} scores; the nearest are below."
     )  # fmt: skip
-    told = " ".join((told, *(f"Not read: {why}." for why in shelf.failed)))
+    answer = " ".join((answer, *(f"Not read: {why}." for why in shelf.failed)))
     choices = [
         (f"{name_of(one)} · {place_of(one)} · {one.candidate.confidence:.0%}", one.piece.name) for one in found.pieces
     ]
     value = best.piece.name if found.sure else None
-    return [_told(told), gr.Radio(choices, value=value, visible=True)]
+    return [told(answer), gr.Radio(choices, value=value, visible=True)]
 
 
 def name_of(found: FoundPiece) -> str:
@@ -123,10 +124,10 @@ def follow(
     progress(0.6, desc="Following the recording")
     found = align(file, sheet)
     page = found.to_html(data_url(playable(file), "audio/flac"))
-    doubt = "" if found.likely else _told(f"The recording hardly sounds like this score (fit {found.fit:.2f}).")
+    doubt = "" if found.likely else told(f"The recording hardly sounds like this score (fit {found.fit:.2f}).")
     stem = f"{stem_of(file)}.align"
     files = [kept_file(f"{stem}.csv", found.to_csv()), kept_file(f"{stem}.html", page)]
-    return [doubt + framed(page), *(gr.DownloadButton(value=one, interactive=True) for one in files)]
+    return [doubt + framed(page), *offered(files)]
 
 
 def framed(page: str) -> str:
@@ -136,10 +137,6 @@ def framed(page: str) -> str:
         'style="width: 100%; height: min(80vh, 60rem); border: 0; border-radius: .5rem" '
         f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
     )
-
-
-def _told(text: str) -> str:
-    return f'<div class="hfm-status" role="status">{html.escape(text)}</div>'
 
 
 def _scores_here() -> list[Path]:
@@ -154,10 +151,10 @@ def build() -> gr.Blocks:
             with gr.Column(scale=1, min_width=300):
                 file, scores, start = _inputs()
             with gr.Column(scale=2, min_width=320):
-                status = gr.HTML(_told("The piece will stand here."), elem_id="status")
+                status = gr.HTML(told("The piece will stand here."), elem_id="status")
                 pieces = gr.Radio([], label="Follow it in", visible=False, elem_id="pieces")
                 with gr.Row():
-                    files = [_button(format) for format in FILES]
+                    files = download_buttons(FILES, min_width=120)
         score = gr.HTML(elem_id="follow")
         outputs, chosen = [score, *files], [file, scores, pieces]
         found = gr.on(
@@ -170,12 +167,9 @@ def build() -> gr.Blocks:
 
 
 def _inputs() -> tuple[gr.Audio, gr.File, gr.Button]:
-    file = gr.Audio(
-        label="A recording", type="filepath", sources=["upload", "microphone"], buttons=[], elem_id="recording"
-    )
-    take_as_uploaded(file)
+    file = sound_input("A recording", "recording")
     start = gr.Button("Find it", variant="primary", elem_id="start")
-    gr.Examples([[str(path)] for path in sorted((HERE / "examples").iterdir())], [file], label="Examples")
+    examples(HERE / "examples", file)
     with gr.Accordion("Look in scores of your own", open=False):
         scores = gr.File(
             label=f"Scores ({', '.join(SHEET_SUFFIXES)})",
@@ -188,10 +182,6 @@ def _inputs() -> tuple[gr.Audio, gr.File, gr.Button]:
         rows = (f"- {piece.title}, {piece.composer}" for piece in songs().index.pieces)
         gr.Markdown("\n".join(rows))
     return file, scores, start
-
-
-def _button(format: str) -> gr.DownloadButton:
-    return gr.DownloadButton(FILES[format], interactive=False, size="sm", min_width=120, elem_id=f"get-{format}")
 
 
 if __name__ == "__main__":

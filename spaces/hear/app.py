@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import html
 import os
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
+from hfmusic.demo.models import model_name, space_model
+from hfmusic.demo.parts import download_buttons, examples, offered, scrolled_picture, sound_input, told
 from hfmusic.demo.player import player
 from hfmusic.demo.recordings import as_flac, check_recording, moment, playable
-from hfmusic.demo.serving import KEPT, in_words, kept_file, serve, stem_of, take_as_uploaded
+from hfmusic.demo.serving import KEPT, in_words, kept_file, serve, stem_of
 from hfmusic.formats import SUFFIXES
 from hfmusic.hearing.ear import TRAINED_TEMPO, Ear
 from hfmusic.hearing.kept import KeptMaps
@@ -20,17 +21,18 @@ from hfmusic.hearing.melody_notes import melody_notes
 from hfmusic.hearing.polyphonic import Listening, PolyphonicTranscription, hear_notes
 from hfmusic.hearing.spectrogram import RATE, spectrogram
 from hfmusic.hearing.written import played
-from hfmusic.hub import Loaded, load, shipped_models
+from hfmusic.hub import Loaded, shipped_models
 from hfmusic.inputs import DEFAULT_MODELS
 from hfmusic.models.audio_reading import Sound
 from hfmusic.models.note_decoding import DecodingOptions
 from hfmusic.render.roll_picture import Spectrogram, clock, roll_png
 from hfmusic.transcribe import Transcription, hear
 
-EXAMPLES = Path(__file__).parent / "examples"
-FORMATS = {"midi": "MIDI", "csv": "CSV", "musicxml": "MusicXML"}
+HERE = Path(__file__).parent
+FORMATS = {"midi": "MIDI", "csv": "CSV", "musicxml": "MusicXML", "roll": "Picture"}
 VOICES = {"one": "A melody", "many": "All notes"}
 INSTRUMENTS = ("any", "piano", "guitar", "violin", "cello", "flute", "clarinet")
+DRAWN = "The notes, over the spectrogram of what sounded."
 MOST_SECONDS = 180.0
 PLAYED_RATE = 22050  # Hz, of `played`
 # Recordings whose sound is remembered, so that thresholds move at once: a dozen of three minutes are 150 MB.
@@ -57,16 +59,14 @@ class Heard(NamedTuple):
 
 def transcriber() -> str:
     """The name of the model for all notes. HFMUSIC_TRANSCRIBER names another than the one that comes with hfmusic."""
-    name = os.environ.get("HFMUSIC_TRANSCRIBER") or DEFAULT_MODELS["notes"]
+    name = os.environ.get("HFMUSIC_TRANSCRIBER") or model_name(DEFAULT_MODELS["notes"], HERE)
     if name == DEFAULT_MODELS["notes"] and name not in shipped_models():
         raise ValueError(f"All notes are heard by the model {name}, which is not here yet; a melody can be heard.")
     return name
 
 
-@cache
 def model(name: str) -> Loaded:
-    """A model, loaded once."""
-    return load(name)
+    return space_model(name, HERE)
 
 
 @lru_cache(REMEMBERED)
@@ -134,14 +134,14 @@ def listen(
     notes, stem = found.notes, stem_of(file)
     title = f"{stem}: {len(notes.notes)} notes"
     picture = roll_png(notes.notes, notes.seconds, background(part), start_seconds=notes.start_seconds, title=title)
-    sources = {"midi": found.melody or notes, "csv": notes, "musicxml": found.melody or notes}
-    files = [kept_file(stem + SUFFIXES[format], sources[format].to(format)) for format in FORMATS]
+    music = found.melody or notes
+    made = {"midi": music.to("midi"), "csv": notes.to("csv"), "musicxml": music.to("musicxml"), "roll": picture}
+    files = [kept_file(stem + SUFFIXES[format], made[format]) for format in FORMATS]
     score = player(found.melody.score, tempo=found.melody.tempo) if found.melody else ""
-    buttons = [gr.DownloadButton(value=path, interactive=True) for path in files]
-    told = f"{len(notes.notes)} notes in {notes.seconds:.1f} s"
+    summary = f"{len(notes.notes)} notes in {notes.seconds:.1f} s"
     if found.melody is not None:
-        told += f": {found.melody.summary()}"
-    return [_told(told), kept_file(f"{stem}.roll.png", picture), score, *buttons]
+        summary += f": {found.melody.summary()}"
+    return [told(summary), scrolled_picture(picture, DRAWN), score, *offered(files)]
 
 
 def play(file: str | None, voices: str, start: str, end: str, *how: Any) -> list[str]:
@@ -153,10 +153,6 @@ def play(file: str | None, voices: str, start: str, end: str, *how: Any) -> list
     return [kept_file(f"{stem}.part.flac", playable(part.file, part.start, part.end)), again]
 
 
-def _told(text: str) -> str:
-    return f'<div class="hfm-status" role="status">{html.escape(text)}</div>'
-
-
 def build() -> gr.Blocks:
     """The page."""
     with gr.Blocks(title="Hear a recording", delete_cache=KEPT) as page:
@@ -165,20 +161,13 @@ def build() -> gr.Blocks:
             with gr.Column(scale=1, min_width=300):
                 inputs, start = _inputs()
             with gr.Column(scale=2, min_width=320):
-                status = gr.HTML(_told("The notes will stand here."), elem_id="status")
-                roll = gr.Image(
-                    label="Notes over the spectrogram",
-                    interactive=False,
-                    type="filepath",
-                    buttons=["download", "fullscreen"],
-                    elem_id="roll",
-                    elem_classes="hfm-scroll",
-                )
-                thresholds = _thresholds()
+                status = gr.HTML(told("The notes will stand here."), elem_id="status")
                 with gr.Row():
                     sounds = [_sound("What was recorded", "original"), _sound("What was heard", "again")]
                 with gr.Row():
-                    files = [_button(format) for format in FORMATS]
+                    files = download_buttons(FORMATS, min_width=80)
+        roll = gr.HTML(elem_id="roll")
+        thresholds = _thresholds()
         score = gr.HTML(elem_id="score")
         inputs += thresholds
         outputs = [status, roll, score, *files]
@@ -205,12 +194,9 @@ def _switch(voices: str) -> list[gr.Slider]:
 
 
 def _inputs() -> tuple[list[Any], gr.Button]:
-    file = gr.Audio(
-        label="A recording", type="filepath", sources=["upload", "microphone"], buttons=[], elem_id="recording"
-    )
-    take_as_uploaded(file)
+    file = sound_input("A recording", "recording")
     voices = gr.Radio(
-        [(told, name) for name, told in VOICES.items()], value="one", label="Listen for", elem_id="voices"
+        [(label, name) for name, label in VOICES.items()], value="one", label="Listen for", elem_id="voices"
     )
     start = gr.Button("Listen", variant="primary", elem_id="start")
     with gr.Accordion("Only a part, or one instrument", open=False):
@@ -220,7 +206,7 @@ def _inputs() -> tuple[list[Any], gr.Button]:
                 "", label="To", placeholder=f"at most {clock(MOST_SECONDS)} later", max_length=20, min_width=80
             )
         instrument = gr.Dropdown(INSTRUMENTS, value="any", label="Instrument, of all notes", elem_id="instrument")
-    gr.Examples([[str(path)] for path in sorted(EXAMPLES.iterdir())], [file], label="Examples")
+    examples(HERE / "examples", file)
     return [file, voices, begin, end, instrument], start
 
 
@@ -249,10 +235,6 @@ def _slider(label: str, value: float, info: str, name: str) -> gr.Slider:
 
 def _sound(label: str, name: str) -> gr.Audio:
     return gr.Audio(label=label, type="filepath", interactive=False, buttons=["download"], min_width=260, elem_id=name)
-
-
-def _button(format: str) -> gr.DownloadButton:
-    return gr.DownloadButton(FORMATS[format], interactive=False, size="sm", min_width=90, elem_id=f"get-{format}")
 
 
 if __name__ == "__main__":

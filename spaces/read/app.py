@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import html
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from hfmusic.demo.models import space_model
+from hfmusic.demo.parts import download_buttons, examples, offered, picture_input, scrolled_picture, told
 from hfmusic.demo.player import player
-from hfmusic.demo.serving import KEPT, in_words, kept_file, plain, serve, stem_of, take_as_uploaded
+from hfmusic.demo.serving import KEPT, in_words, kept_file, plain, serve, stem_of
 from hfmusic.formats import SUFFIXES, Written, write
-from hfmusic.hub import Loaded, load
+from hfmusic.hub import Loaded
 from hfmusic.inputs import DEFAULT_MODELS, kind_of
 from hfmusic.reading.pages import page_count
 from hfmusic.render.confidence_colors import DOUBTFUL
-from hfmusic.render.follow_page import data_url
 from hfmusic.rendering import read_tokens
 from hfmusic.symbolic.semantic import write_semantic
 from hfmusic.transcribe import see
 
-EXAMPLES = Path(__file__).parent / "examples"
+HERE = Path(__file__).parent
 FORMATS = {"musicxml": "MusicXML", "midi": "MIDI", "mei": "MEI"}
 MOST_PAGES = 10
+LABELLED = "What was read, above where it was read. Colours tell how sure."
 INTRODUCTION = """# Read a staff
 A picture of one staff, or of a page of one melody, becomes a score: see what was read and how sure, play it,
 correct it, take it along."""
 
 
-@cache
 def reader() -> Loaded:
-    """The model, once. HFMUSIC_READER names another than the one that reads best."""
-    return load(os.environ.get("HFMUSIC_READER") or DEFAULT_MODELS["image"])
+    """The model. HFMUSIC_READER names another than the one that reads best."""
+    return space_model(os.environ.get("HFMUSIC_READER") or DEFAULT_MODELS["image"], HERE)
 
 
 def read(picture: str | None, document: str | None, progress: gr.Progress = gr.Progress()) -> list[Any]:
@@ -51,12 +50,12 @@ def read(picture: str | None, document: str | None, progress: gr.Progress = gr.P
     found = see(file, loaded, None, keep=True)
     progress(0.8, desc="Engraving")
     doubtful = sum(sure < DOUBTFUL for sure in found.confidences)
-    told = f"{found.summary()}; {doubtful} worth a second look" if doubtful else found.summary()
+    summary = f"{found.summary()}; {doubtful} worth a second look" if doubtful else found.summary()
     tokens = write_semantic(found.score)  # without ties that join nothing, which may not be written
     text, stem = " ".join(tokens), stem_of(file)
     files = _files(Written(tokens, "semantic", found.score, None), stem)
-    labelled = _picture(found.to("overlay"))  # type: ignore[arg-type]
-    return [_told(told), player(found.score), text, text, labelled, stem, *files]
+    labelled = scrolled_picture(found.to("overlay"), LABELLED)  # type: ignore[arg-type]
+    return [told(summary), player(found.score), text, text, labelled, stem, *files]
 
 
 def engrave(tokens: str, stem: str, shown: str | None) -> list[Any]:
@@ -68,25 +67,13 @@ def engrave(tokens: str, stem: str, shown: str | None) -> list[Any]:
         return [gr.skip()] * (3 + len(FORMATS))
     try:
         music = read_tokens(tokens)
-        return [_told(f"{len(music.tokens)} symbols"), player(music.score), tokens, *_files(music, stem)]
+        return [told(f"{len(music.tokens)} symbols"), player(music.score), tokens, *_files(music, stem)]
     except ValueError as error:
-        return [_told(plain(str(error)), bad=True), gr.skip(), None, *[gr.skip()] * len(FORMATS)]
+        return [told(plain(str(error)), bad=True), gr.skip(), None, *[gr.skip()] * len(FORMATS)]
 
 
 def _files(music: Written, stem: str) -> list[gr.DownloadButton]:
-    paths = [kept_file(stem + SUFFIXES[format], write(format, music)) for format in FORMATS]
-    return [gr.DownloadButton(value=path, interactive=True) for path in paths]
-
-
-def _picture(png: bytes) -> str:
-    told = "What was read, above where it was read. Colours tell how sure."
-    image = f'<img alt="{told}" src="{data_url(png, "image/png")}">'
-    return f'<p>{told}</p><div class="hfm-scroll" tabindex="0">{image}</div>'
-
-
-def _told(text: str, bad: bool = False) -> str:
-    kind = ' class="hfm-bad"' if bad else ""
-    return f'<div class="hfm-status" role="status"><span{kind}>{html.escape(text)}</span></div>'
+    return offered(kept_file(stem + SUFFIXES[format], write(format, music)) for format in FORMATS)
 
 
 def build() -> gr.Blocks:
@@ -97,10 +84,10 @@ def build() -> gr.Blocks:
             with gr.Column(scale=1, min_width=300):
                 picture, document, start = _inputs()
             with gr.Column(scale=2, min_width=320):
-                status = gr.HTML(_told("The score will stand here."), elem_id="status")
+                status = gr.HTML(told("The score will stand here."), elem_id="status")
                 score = gr.HTML(elem_id="music")
                 with gr.Row():
-                    files = [_button(format) for format in FORMATS]
+                    files = download_buttons(FORMATS)
                 tokens = gr.Textbox(
                     label="Tokens: correct them, and the score changes",
                     lines=4,
@@ -125,19 +112,12 @@ def build() -> gr.Blocks:
     return page
 
 
-def _button(format: str) -> gr.DownloadButton:
-    return gr.DownloadButton(FORMATS[format], interactive=False, size="sm", min_width=90, elem_id=f"get-{format}")
-
-
 def _inputs() -> tuple[gr.Image, gr.File, gr.Button]:
-    picture = gr.Image(
-        label="A picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=260, elem_id="picture"
-    )
+    picture = picture_input("A picture", height=260)
     with gr.Accordion("Or a PDF or TIFF of pages", open=False):
         document = gr.File(label="Pages", file_types=[".pdf", ".tif", ".tiff"], height=120, elem_id="document")
-    take_as_uploaded(picture)
     start = gr.Button("Read it", variant="primary", elem_id="start")
-    gr.Examples([[str(file)] for file in sorted(EXAMPLES.iterdir())], [picture], label="Examples")
+    examples(HERE / "examples", picture)
     return picture, document, start
 
 

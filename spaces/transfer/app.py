@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import io
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,12 @@ import numpy as np
 import soundfile
 
 from hfmusic.demo.aligned import Row, table
+from hfmusic.demo.models import space_model
+from hfmusic.demo.parts import picture_input, sound_input, told
 from hfmusic.demo.player import player
-from hfmusic.demo.serving import KEPT, in_words, kept_file, serve, take_as_uploaded
+from hfmusic.demo.serving import KEPT, in_words, kept_file, serve
 from hfmusic.fuse import transcribe_pair
-from hfmusic.hub import Loaded, load
+from hfmusic.hub import Loaded
 from hfmusic.inputs import kind_of
 from hfmusic.models.audio_reading import Sound
 from hfmusic.reading.pages import page_count
@@ -28,7 +28,7 @@ from hfmusic.symbolic.beaming import with_beams
 from hfmusic.symbolic.mei import write_mei
 from hfmusic.transcribe import Transcription, transcribe
 
-EXAMPLES = Path(__file__).parent / "examples"
+HERE = Path(__file__).parent
 EYES, EARS = ("crnn-omr", "crnn-amt2omr"), ("crnn-amt", "crnn-omr2amt")
 TOLD = {
     "crnn-omr": "crnn-omr: pictures alone",
@@ -42,10 +42,8 @@ The same few measures as a **picture** and as a **sound**. Two models read the p
 pair learned the other sense first. Do they err in the same places, and is seeing and hearing together better?"""
 
 
-@cache
 def model(name: str) -> Loaded:
-    """A shipped model, loaded once."""
-    return load(name)
+    return space_model(name, HERE)
 
 
 def make(tokens: str) -> list[Any]:
@@ -114,11 +112,9 @@ def build() -> gr.Blocks:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(min_width=300):
-                picture = gr.Image(label="As a picture", type="filepath", height=220, elem_id="picture",
-                                   sources=["upload", "webcam", "clipboard"])  # fmt: skip
+                picture = picture_input("As a picture", height=220)
             with gr.Column(min_width=300):
-                sound = gr.Audio(label="As a sound", type="filepath", elem_id="sound", sources=["upload", "microphone"])
-        take_as_uploaded(picture, sound)
+                sound = sound_input("As a sound", "sound")
         tokens = gr.Textbox(
             label="What it is, if you know: PrIMuS tokens, for the error rates",
             lines=2,
@@ -131,7 +127,7 @@ def build() -> gr.Blocks:
             making = gr.Button("Engrave and play these tokens", elem_id="make")
             start = gr.Button("Compare", variant="primary", elem_id="start")
         _examples(picture, sound, tokens)
-        readings = gr.HTML(html.escape("The readings will stand here."), elem_id="readings")
+        readings = gr.HTML(told("The readings will stand here."), elem_id="readings")
         score = gr.HTML(elem_id="music")
         making.click(in_words(make), [tokens], [picture, sound], api_name="make", concurrency_id="read")
         start.click(
@@ -141,7 +137,7 @@ def build() -> gr.Blocks:
 
 
 def _examples(picture: gr.Image, sound: gr.Audio, tokens: gr.Textbox) -> None:
-    texts = sorted(EXAMPLES.glob("*.semantic"))
+    texts = sorted((HERE / "examples").glob("*.semantic"))
     rows = [
         [str(text.with_suffix(".jpg")), str(text.with_suffix(".flac")), " ".join(text.read_text("utf-8").split())]
         for text in texts

@@ -155,7 +155,7 @@ def test_files_of_genuine_primus_go_through_as_they_are(tmp_path: Path) -> None:
         assert split_tokens(row[encoding]) == split_tokens((given / f"{name}.{encoding}").read_text())
     assert row["distorted"]["bytes"][:2] == b"\xff\xd8"  # the sample has none: made from its image
     assert str(given) not in (tmp_path / "out" / "build.json").read_text()
-    assert "license: other" in (tmp_path / "out" / "README.md").read_text()
+    assert "license: other\nlicense_name: terms-of-the-sources\n" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_finished_build_is_not_made_again(built: Path) -> None:

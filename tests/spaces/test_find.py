@@ -102,13 +102,14 @@ def test_a_recording_is_looked_up_in_scores_that_are_given(client: Client, tmp_p
     assert "<iframe" in page and 'sandbox="allow-scripts"' in page and "Up · Anon" in page
 
 
-def test_it_fits_a_telephone_in_the_dark(open_page: Callable[..., Page], launch: Callable[[str], str]) -> None:
-    page = open_page(launch(SPACE), dark=True, width=390, height=844)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_fits_a_telephone(open_page: Callable[..., Page], launch: Callable[[str], str], dark: bool) -> None:
+    page = open_page(launch(SPACE), dark=dark, width=390, height=844)
     give(page, TAKE)
     page.click("#start")
     page.wait_for_selector("#follow iframe")
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
-    assert page.evaluate("document.body.classList.contains('dark')")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
 
 
 def test_twenty_users_at_once_get_their_own_answers(

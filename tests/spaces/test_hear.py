@@ -163,14 +163,16 @@ def test_files_that_are_too_large_are_refused(client: Client, tmp_path: Path) ->
         ask(client, tmp_path / "large.wav")
 
 
-def test_it_fits_a_telephone_in_the_dark(open_page: Callable[..., Page], launch: Callable[[str], str]) -> None:
-    page = open_page(launch(SPACE), dark=True, width=390, height=844)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_fits_a_telephone(open_page: Callable[..., Page], launch: Callable[[str], str], dark: bool) -> None:
+    page = open_page(launch(SPACE), dark=dark, width=390, height=844)
     give(page, MELODY)  # heard before: what was heard is remembered
     page.click("#start")
     page.wait_for_selector("#roll img")
     page.wait_for_selector("#score .hfm-narrow svg")
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
-    assert page.evaluate("document.body.classList.contains('dark')")
+    page.wait_for_selector(f"#again {READY}", state="attached")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
 
 
 def test_twenty_users_at_once_get_their_own_answers(

@@ -81,14 +81,15 @@ def test_what_is_wrong_is_said_in_words(page: Page, tmp_path: Path) -> None:
     assert "gradio" not in told.inner_text() and str(tmp_path) not in told.inner_text()
 
 
-def test_it_fits_a_telephone_in_the_dark(open_page: Callable[..., Page], launch: Callable[[str], str]) -> None:
-    page = open_page(launch(SPACE), dark=True, width=390, height=844)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_fits_a_telephone(open_page: Callable[..., Page], launch: Callable[[str], str], dark: bool) -> None:
+    page = open_page(launch(SPACE), dark=dark, width=390, height=844)
     page.fill("#tokens textarea", SHORT.format(pitch="A4"))
     page.wait_for_selector("#music .hfm-narrow svg")
     expect(page.locator("#music .hfm-narrow")).to_be_visible()
     expect(page.locator("#music .hfm-wide")).to_be_hidden()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.body.classList.contains('dark')")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
 
 
 def test_twenty_users_at_once_get_their_own_answers(client: Client, connect: Callable[[str], Client]) -> None:

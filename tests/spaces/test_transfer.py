@@ -48,10 +48,15 @@ def test_what_is_wrong_is_said_in_words(page: Page) -> None:
     assert page.locator("#picture img").count() == 0
 
 
-def test_it_fits_a_telephone_in_the_dark(open_page: Callable[..., Page], launch: Callable[[str], str]) -> None:
-    page = open_page(launch(SPACE), dark=True, width=390, height=844)
-    page.wait_for_selector("#start")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_fits_a_telephone(open_page: Callable[..., Page], launch: Callable[[str], str], dark: bool) -> None:
+    page = open_page(launch(SPACE), dark=dark, width=390, height=844)
+    page.get_by_role("button", name="Photograph in bad light").click()
+    page.wait_for_selector("#sound :is(audio, .component-wrapper, #waveform)", state="attached")
+    page.click("#start")
+    page.wait_for_selector("#readings table")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
 
 
 def test_one_sense_alone_and_no_truth(launch: Callable[[str], str], connect: Callable[[str], Client]) -> None:
