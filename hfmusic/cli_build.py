@@ -64,7 +64,10 @@ def build(
     ] = None,
     offsets: Annotated[
         str | None,
-        typer.Option(help="Of notes of performances: they end with their sound (default) or with their keys."),
+        typer.Option(
+            help="Of notes of performances: they end with their sound (default), with their keys, or as is usual for "
+            "their instrument (synthesized_instruments)."
+        ),
     ] = None,
     test_pianos: Annotated[str | None, typer.Option(help="maps: comma-separated (ENSTDkAm,ENSTDkCl).")] = None,
     sound: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -79,10 +79,10 @@ class PlayedNote(NamedTuple):
 _AnyNote = TypeVar("_AnyNote", Note, PlayedNote)
 
 
-def check_offsets(offsets: str) -> None:
+def check_offsets(offsets: str, known: Sequence[str] = OFFSETS) -> None:
     """Raises ValueError where labels cannot end so."""
-    if offsets not in OFFSETS:
-        raise ValueError(f"offsets must be one of {', '.join(OFFSETS)}, got {offsets!r}")
+    if offsets not in known:
+        raise ValueError(f"offsets must be one of {', '.join(known)}, got {offsets!r}")
 
 
 def read_played(path: str | Path) -> list[PlayedNote]:

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from hfmusic.data import renditions, treatments
 from hfmusic.data.label_sources import Piece, Source, known_splits
-from hfmusic.data.note_files import check_offsets
+from hfmusic.data.note_files import OFFSETS, check_offsets
 from hfmusic.data.primus_audio import voices_of
 from hfmusic.data.primus_audio_rows import Voice
 from hfmusic.data.primus_rows import item_rng
@@ -24,7 +24,7 @@ from hfmusic.data.renditions import Rendition, excerpts
 from hfmusic.data.shard_plans import write_item_plan
 from hfmusic.data.shards import Row
 from hfmusic.data.splits import split_of
-from hfmusic.data.synthesized_rows import SynthesizedRows
+from hfmusic.data.synthesized_rows import BY_INSTRUMENT, SynthesizedRows
 from hfmusic.render.soundfonts import shipped_font
 
 AUGMENTATIONS = (*renditions.PARTS, *treatments.PARTS)
@@ -49,8 +49,9 @@ class SynthesizedSettings:
         excerpt_seconds: pieces are cut into sounds of so many seconds at most; None: one sound a piece.
         max_seconds: leave out longer pieces.
         n: pieces at most, the first by name.
-        offsets: notes end with their "sound", which the pedal sustains, or with their "keys", as the labels of MAPS's
-            Disklavier that transcribers are measured on. What is heard is the same.
+        offsets: notes end with their "sound", which the pedal sustains, with their "keys", as the labels of MAPS's
+            Disklavier that transcribers are measured on, or as is usual for the "instrument": those of pianos with
+            their keys, all others, as in GuitarSet, with their sound. What is heard is the same.
     """
 
     labels: tuple[str, ...]
@@ -79,7 +80,7 @@ class SynthesizedSettings:
             raise ValueError("fonts must name one font at least")
         if self.splits not in ("work", "source"):
             raise ValueError(f"splits must be work or source, got {self.splits!r}")
-        check_offsets(self.offsets)
+        check_offsets(self.offsets, (*OFFSETS, BY_INSTRUMENT))
         if self.excerpt_seconds is not None and self.excerpt_seconds < 2:
             raise ValueError(f"excerpt_seconds must be at least 2, got {self.excerpt_seconds}")
         for name, least in (("n", 1), ("variations", 0), ("rows_per_shard", 1), ("max_seconds", 1)):

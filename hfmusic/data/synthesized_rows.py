@@ -21,6 +21,7 @@ from hfmusic.symbolic.instruments import PROGRAMS, compass_of
 # FluidSynth does not keep its samples below half its rate: at twice the rate wanted, what folds back lies above it.
 OVERSAMPLING = 2
 PEAK = 0.5
+BY_INSTRUMENT = "instrument"
 _FADE_SECONDS = 0.05
 _FAMILIES = {0: "piano", 3: "guitar", 4: "bass"}  # of eight programs each
 
@@ -33,7 +34,7 @@ class SynthesizedRows:
         voices: of training and validation, `test_voices` of the test split; an item's "voice" counts in these.
         treatments: among `hfmusic.data.treatments.PARTS`, for the training split.
         seconds: where a sound ends at the latest.
-        offsets: where its notes end, with their "sound" or their "keys".
+        offsets: where its notes end, with their "sound", their "keys", or as is usual for the "instrument".
     """
 
     seed: int
@@ -64,7 +65,7 @@ class SynthesizedRows:
             "font": voice.name,
             "audio": {"bytes": flac_bytes(sound, self.sampling_rate), "path": None},
             "seconds": len(sound) / self.sampling_rate,
-            "notes": note_rows([note.labelled(self.offsets) for note in notes]),
+            "notes": note_rows([note.labelled(self.offsets_of(voice)) for note in notes]),
             "transposition": item["transposition"] + shift,
             **_columns(treatment),
         }
@@ -72,6 +73,12 @@ class SynthesizedRows:
     def voices_of(self, split: str) -> tuple[Voice, ...]:
         """The voices that a split is played with."""
         return self.test_voices if split == "test" and self.test_voices else self.voices
+
+    def offsets_of(self, voice: Voice) -> str:
+        """Where the notes of a voice end, with their "sound" or their "keys"."""
+        if self.offsets != BY_INSTRUMENT:
+            return self.offsets
+        return "keys" if instrument_name(voice.program) == "piano" else "sound"
 
     def _trimmed(self, sound: np.ndarray) -> np.ndarray:
         """At the rate wanted, and no longer than wanted."""

@@ -19,11 +19,12 @@ import pytest
 import soundfile
 
 from hfmusic.build import build
+from hfmusic.data.primus_audio_rows import Voice
 from hfmusic.data.recordings import read_recordings
 from hfmusic.data.shards import Row
 from hfmusic.data.splits import split_of
 from hfmusic.data.synthesized import AUGMENTATIONS, SynthesizedSettings, synthesized_items
-from hfmusic.data.synthesized_rows import instrument_name
+from hfmusic.data.synthesized_rows import SynthesizedRows, instrument_name
 from hfmusic.render.soundfonts import shipped_font
 from hfmusic.render.synthesize import Synthesizer
 
@@ -160,6 +161,13 @@ def test_notes_end_with_their_sound_or_their_keys(labels: Path, tmp_path: Path, 
     assert held == {0.05: 6, 0.1: 6, 0.15: 6}  # four pieces, two of them in two renditions
 
 
+@pytest.mark.parametrize(("program", "end"), [(0, "keys"), (7, "keys"), (25, "sound"), (40, "sound")])
+def test_where_the_notes_of_an_instrument_usually_end(program: int, end: str) -> None:
+    voice = Voice(shipped_font(), "font", program)
+    assert SynthesizedRows(0, (voice,), offsets="instrument").offsets_of(voice) == end
+    assert SynthesizedRows(0, (voice,), offsets="sound").offsets_of(voice) == "sound"
+
+
 def test_killed_and_resumed_is_the_bytes_of_an_unbroken_build(labels: Path, tmp_path: Path) -> None:
     options = {"labels": [str(labels)], "excerpt_seconds": 3.0, "augment": ["all"], "rows_per_shard": 2, "num_proc": 1}
     unbroken, out, script = tmp_path / "unbroken", tmp_path / "killed", tmp_path / "script.py"
@@ -249,7 +257,7 @@ def test_audible_keys() -> None:
         ({"labels": ["."], "excerpt_seconds": 1.0}, "excerpt_seconds must be at least 2, got 1.0"),
         ({"labels": ["."], "splits": "official"}, "splits must be work or source, got 'official'"),
         ({"labels": ["."], "fonts": ["no such font"]}, "no SoundFont no such font"),
-        ({"labels": ["."], "offsets": "pedal"}, "offsets must be one of sound, keys, got 'pedal'"),
+        ({"labels": ["."], "offsets": "pedal"}, "offsets must be one of sound, keys, instrument, got 'pedal'"),
         ({"labels": ["."], "variations": -1}, "variations must be at least 0, got -1"),
     ],
 )
