@@ -168,7 +168,10 @@ class _Event:
 
 
 def _times(toolkit: Any) -> tuple[dict[str, _Event], list[tuple[str, float, float]]]:
-    """When notes sound, by id, and (id, quarters, seconds) of where measures begin, with ("", end ...) as the last."""
+    """When notes sound, by id, and (id, quarters, seconds) of where measures begin, with ("", end ...) as the last.
+
+    A note that ends before it begins is left out: its id stands for several.
+    """
     begins: dict[str, tuple[float, float]] = {}
     ends: dict[str, float] = {}
     measures, last = [], (0.0, 0.0)
@@ -179,7 +182,8 @@ def _times(toolkit: Any) -> tuple[dict[str, _Event], list[tuple[str, float, floa
         if "measureOn" in entry:
             measures.append((str(entry["measureOn"]), *last))
     measures.append(("", *last))
-    return {name: _Event(*begin, ends.get(name, begin[1])) for name, begin in begins.items()}, measures
+    events = {name: _Event(*begin, ends.get(name, begin[1])) for name, begin in begins.items()}
+    return {name: event for name, event in events.items() if event.seconds <= event.end_seconds}, measures
 
 
 def _notes(

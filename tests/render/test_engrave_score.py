@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hfmusic.render.engrave_score import engrave_score
 from hfmusic.render.score_files import Heading, read_score_file, score_heading
-from hfmusic.render.score_sheet import engrave_text
+from hfmusic.render.score_sheet import _times, engrave_text
 from hfmusic.render.sheet import PAGE_WIDTH, Sheet
 from hfmusic.testing.scores import musicxml, piano_musicxml, piano_notes
 
@@ -131,3 +132,22 @@ def test_an_abort_costs_one_score_only() -> None:
     assert len(engrave_score("X:1\nT:Scale\nM:4/4\nL:1/4\nK:C\nCDEF|\n").notes) == 4
     with pytest.raises(ValueError, match="font must be one of"):
         engrave_score("X:1\nK:C\nC\n", font="Arial")
+
+
+class _TimeMap:
+    """What Verovio tells of a quartet whose notes share some ids: each keeps the last times."""
+
+    def renderToTimemap(self, options: dict[str, bool]) -> list[dict[str, Any]]:  # noqa: N802  (its name)
+        assert options == {"includeMeasures": True}
+        return [
+            {"qstamp": 0, "tstamp": 0, "on": ["one", "two"], "measureOn": "m1"},
+            {"qstamp": 1, "tstamp": 500, "off": ["one", "two"]},
+            {"qstamp": 2, "tstamp": 1000, "on": ["two"]},
+            {"qstamp": 3, "tstamp": 1500},
+        ]
+
+
+def test_a_note_that_ends_before_it_begins_is_left_out() -> None:
+    events, measures = _times(_TimeMap())
+    assert list(events) == ["one"] and events["one"].end_seconds == 0.5
+    assert measures == [("m1", 0.0, 0.0), ("", 3.0, 1.5)]
