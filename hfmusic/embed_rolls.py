@@ -6,7 +6,7 @@ one candidate, found by the sound of its first place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,21 @@ from hfmusic.hearing.roll_space import RollSpace, on_grid
 
 
 @dataclass(frozen=True)
+class RollBase:
+    """All different rolls of a split, in its order.
+
+    Attributes:
+        score: float32 (M, d).
+        rolls: uint8 (M, bytes), as those of `RollPairs`.
+        places: (N,), which of them the candidates are.
+    """
+
+    score: np.ndarray
+    rolls: np.ndarray
+    places: np.ndarray
+
+
+@dataclass(frozen=True)
 class RollPairs:
     """Windows whose rolls all differ, row i of all arrays of the same.
 
@@ -26,6 +41,7 @@ class RollPairs:
         rolls: uint8 (N, bytes), whether each of 128 keys sounds at each step, packed (`numpy.packbits`).
         works, composers: names, (N,).
         windows, unique: how many the split has in which something sounds, and how many rolls there are among them.
+        base: all of these rolls, where they were asked for.
     """
 
     audio: np.ndarray
@@ -35,6 +51,7 @@ class RollPairs:
     composers: np.ndarray
     windows: int
     unique: int
+    base: RollBase | None = None
 
 
 @dataclass
@@ -59,12 +76,19 @@ def geometry_of(space: RollSpace) -> RollGeometry:
 
 
 def embed_rolls(
-    space: RollSpace, data: str | Path, split: str = "test", *, n: int | None = None, first_step: int = 0
+    space: RollSpace,
+    data: str | Path,
+    split: str = "test",
+    *,
+    n: int | None = None,
+    first_step: int = 0,
+    whole: bool = False,
 ) -> RollPairs:
     """Embed `n` different rolls of a split, evenly spread over it (None: all), and the sounds they stand for.
 
     Args:
         first_step: of each piece; 1: windows that begin between those that a training has seen of it.
+        whole: the rolls of all others too, as a base to search in.
 
     Raises:
         ValueError: no such data, a damaged rendition, or no roll in which something sounds.
@@ -72,17 +96,18 @@ def embed_rolls(
     from tqdm.auto import tqdm
 
     places, total = _different(data, split, geometry_of(space), first_step)
-    chosen = [places[at] for at in evenly(len(places), n).tolist()]
-    if not chosen:
+    chosen = evenly(len(places), n)
+    if not len(chosen):
         raise ValueError(f"{data} has no roll in which something sounds in split {split!r}")
-    starts: dict[int, list[int]] = {}
-    for number, start in chosen:
-        starts.setdefault(number, []).append(start)
-    parts = _Parts()
+    starts = _by_rendition(places[at] for at in chosen.tolist())
+    others = _by_rendition(places) if whole else {}
+    parts, base = _Parts(), _Parts()
     bar = tqdm(total=len(starts), desc="embedding", unit="rendition", disable=None)
     for number, piece in enumerate(read_rolls(data, split)):
+        if number in others:
+            _embed_rolls(space, piece, others[number], base)
         if number in starts:
-            _embed(space, piece, np.array(starts[number], np.int64), parts)
+            _embed(space, piece, starts[number], parts)
             bar.update()
     bar.close()
     return RollPairs(
@@ -93,7 +118,15 @@ def embed_rolls(
         composers=np.array(parts.composers),
         windows=total,
         unique=len(places),
+        base=RollBase(np.concatenate(base.score), np.concatenate(base.rolls), chosen) if whole else None,
     )
+
+
+def _by_rendition(places: Iterable[tuple[int, int]]) -> dict[int, np.ndarray]:
+    starts: dict[int, list[int]] = {}
+    for number, start in places:
+        starts.setdefault(number, []).append(start)
+    return {number: np.array(steps, np.int64) for number, steps in starts.items()}
 
 
 def _different(
@@ -118,10 +151,14 @@ def _embed(space: RollSpace, piece: RollPiece, starts: np.ndarray, parts: _Parts
 
     sound = open_sound(piece.audio, sampling_rate=space.sampling_rate, name=piece.id)
     parts.audio.append(space.excerpts(space.listen(sound), piece, starts))
-    parts.score.append(space.rolls(piece, starts))
-    parts.rolls.append(np.stack(list(_packed(piece, starts, space.steps))))
     parts.works += [piece.work] * len(starts)
     parts.composers += [piece.composer] * len(starts)
+    _embed_rolls(space, piece, starts, parts)
+
+
+def _embed_rolls(space: RollSpace, piece: RollPiece, starts: np.ndarray, parts: _Parts) -> None:
+    parts.score.append(space.rolls(piece, starts))
+    parts.rolls.append(np.stack(list(_packed(piece, starts, space.steps))))
 
 
 def _packed(piece: RollPiece, starts: np.ndarray, steps: int) -> Iterator[np.ndarray]:

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
 DIRECTIONS = {"audio_to_roll": "audio to roll", "roll_to_audio": "roll to audio"}
 TOLD = ("r@1", "r@5", "r@25", "median_rank", "mrr")
-BASES = {"": "the right roll is in the base", "_without_roll": "it is not", "_without_work": "nor any of its piece"}
+MOST_COMPARED = 5000  # candidates: the best of each base is looked for among all pairs of rolls
+BASES = {
+    "": "the right roll is in the base",
+    "_without_roll": "it is not",
+    "_without_roll_best": "it is not, the best that is there",
+    "_without_work": "nor any of its piece",
+    "_without_work_best": "nor any of its piece, the best that is there",
+    "_of_all": "the base is all rolls of the split",
+    "_of_all_without_roll": "the base is all of them but the right one",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,8 @@ class RollReport:
     Attributes:
         windows, unique, candidates: in which something sounds, different rolls among them, and those measured.
         retrieval: by direction, scores of `ranking_scores`.
-        overlap: by what was taken out of the base (keys of `BASES`), scores of `roll_overlap`, and those of `chance`: a
-            roll drawn by lot.
+        overlap: by what the base is (keys of `BASES`), scores of `roll_overlap`, and those of `chance`: a roll drawn
+            by lot. "best": of the roll that is most like the right one, whatever the model says.
         composers: of each composer the share of audio to roll: {"r@1", "mrr", "n"}.
     """
 
@@ -83,7 +92,7 @@ def evaluate_rolls(
         raise ValueError(f"n must be at least 1, got {n}")
     loaded = load(str(model), runtime="torch") if isinstance(model, str | Path) else model
     called = name or (str(model) if isinstance(model, str | Path) else str(loaded.model.name_or_path))
-    report = measure_rolls(ModelSpace(loaded, called), data, split=split, n=n, seed=seed)
+    report = measure_rolls(ModelSpace(loaded, called), data, split=split, n=n, seed=seed, whole=True)
     print(report_table(report), file=sys.stderr)
     about = about_rows(called, data, split=split, n=n, seed=seed, image="roll")
     rows = [{**row, **about} for row in report_rows(report)]
@@ -100,9 +109,10 @@ def measure_rolls(
     n: int | None = None,
     seed: int = 0,
     first_step: int = 0,
+    whole: bool = False,
 ) -> RollReport:
     """All measures on a split; arguments and errors as `embed_rolls`'s."""
-    return roll_report(embed_rolls(space, data, split, n=n, first_step=first_step), seed=seed)
+    return roll_report(embed_rolls(space, data, split, n=n, first_step=first_step, whole=whole), seed=seed)
 
 
 def roll_report(pairs: RollPairs, *, seed: int = 0) -> RollReport:
@@ -121,26 +131,44 @@ def roll_report(pairs: RollPairs, *, seed: int = 0) -> RollReport:
 
 
 def overlap_scores(pairs: RollPairs, *, seed: int = 0) -> dict[str, dict[str, float]]:
-    """How much the roll nearest to each sound is like the right one, by what the base is without, and by chance.
+    """How much the roll nearest to each sound is like the right one, by what the base is (keys of `BASES`), and by
+    chance.
 
-    Without the roll: the next best of all others. Without the work: the best of other compositions; left out where
-    there is one only.
+    The base is the candidates, without the right roll, or without all of its composition (left out where there is one
+    only); and all rolls of the split, most of which begin a few steps before or after others.
     """
-    rolls = np.unpackbits(pairs.rolls, axis=1).astype(bool)
-    works = np.unique(pairs.works, return_inverse=True)[1]
-    nearest = {base: np.zeros(len(rolls), np.int64) for base in BASES}
-    for start in range(0, len(rolls), CHUNK):
-        some = slice(start, start + CHUNK)
-        alike = pairs.audio[some] @ pairs.score.T
-        nearest[""][some] = alike.argmax(axis=1)
-        alike[np.arange(len(alike)), np.arange(len(rolls))[some]] = -np.inf
-        nearest["_without_roll"][some] = alike.argmax(axis=1)
-        alike[works[some, None] == works] = -np.inf
-        nearest["_without_work"][some] = alike.argmax(axis=1)
-    few = {"_without_roll": len(rolls) < 2, "_without_work": works.max() < 1}
-    found = {base: roll_overlap(rolls, rolls[at]) for base, at in nearest.items() if not few.get(base)}
-    lot = np.random.default_rng(seed).integers(0, len(rolls), len(rolls))
-    return {**found, "chance": roll_overlap(rolls, rolls[lot])}
+    parts = [_found(pairs, slice(start, start + CHUNK)) for start in range(0, len(pairs.rolls), CHUNK)]
+    found = {base: np.concatenate([part[base] for part in parts]) for base in parts[0]}
+    found["chance"] = pairs.rolls[np.random.default_rng(seed).integers(0, len(pairs.rolls), len(pairs.rolls))]
+    rolls = np.unpackbits(pairs.rolls, axis=1)
+    return {base: roll_overlap(rolls, np.unpackbits(those, axis=1)) for base, those in found.items()}
+
+
+def _found(pairs: RollPairs, some: slice) -> dict[str, np.ndarray]:
+    """The rolls nearest to the sounds of some candidates, packed, by what the base is."""
+    alike = pairs.audio[some] @ pairs.score.T
+    found = {"": pairs.rolls[alike.argmax(axis=1)]}
+    numbers = np.arange(len(pairs.rolls))
+    own = {"_without_roll": numbers[some, None] == numbers, "_without_work": pairs.works[some, None] == pairs.works}
+    for base, left_out in own.items():
+        if not left_out.all(axis=1).any():
+            found[base] = pairs.rolls[np.where(left_out, -np.inf, alike).argmax(axis=1)]
+            if len(numbers) <= MOST_COMPARED:
+                best = np.where(left_out, -1, _jaccard(pairs.rolls[some], pairs.rolls)).argmax(axis=1)
+                found[f"{base}_best"] = pairs.rolls[best]
+    if pairs.base:
+        alike = pairs.audio[some] @ pairs.base.score.T
+        found["_of_all"] = pairs.base.rolls[alike.argmax(axis=1)]
+        np.put_along_axis(alike, pairs.base.places[some, None], -np.inf, axis=1)
+        found["_of_all_without_roll"] = pairs.base.rolls[alike.argmax(axis=1)]
+    return found
+
+
+def _jaccard(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The Jaccard index (n, m) of packed rolls, none of which is empty."""
+    one, other = (np.unpackbits(rolls, axis=1).astype(np.float32) for rolls in (some, others))
+    both = one @ other.T
+    return np.asarray(both / (one.sum(axis=1)[:, None] + other.sum(axis=1) - both))
 
 
 def _by_composer(pairs: RollPairs) -> dict[str, dict[str, float]]:

@@ -37,6 +37,9 @@ def test_overlap_by_hand() -> None:
     # without the right roll: 2, 1, 1, 3: a cell each of the first two; 1 + 1 + 1 + 2 + ... are wrong
     assert scores["_without_roll"]["tm"] == pytest.approx(2 / (2 + 2 + 2 + 3 + 2))
     assert scores["_without_work"]["tm"] == 0
+    # the best there is: 2, 1, and for 3 and 4 any, of which the first is taken
+    assert scores["_without_roll_best"]["tm"] == pytest.approx(2 / (2 + 2 + 2 + 3 + 2 + 1))
+    assert not any(base.startswith("_of_all") for base in scores)
     alone = overlap_scores(table([[1, 0, 0, 0]] * 4, ["v"] * 4))
     assert "_without_work" not in alone and alone["chance"]["tm"] < 1
 
@@ -63,7 +66,12 @@ def test_candidates_differ_and_are_heard(folder: Path) -> None:
     assert set(pairs.works.tolist()) == {"test0", "test1"}
     again = embed_rolls(space, folder, n=30, first_step=1)
     assert again.rolls.any(axis=1).all() and not (again.rolls[:, None] == pairs.rolls).all(axis=2).diagonal().all()
-    report = measure_rolls(space, folder, n=30)
+    report = measure_rolls(space, folder, n=30, whole=True)
+    assert report.overlap["_of_all"]["tm"] > report.overlap["_of_all_without_roll"]["tm"]
+    assert report.overlap["_of_all_without_roll"]["tm"] > report.overlap["_without_roll"]["tm"]
+    whole = embed_rolls(space, folder, n=30, whole=True).base
+    assert whole is not None and len(whole.rolls) == pairs.unique
+    assert (whole.rolls[whole.places] == pairs.rolls).all() and (whole.score[whole.places] == pairs.score).all()
     scores = report.retrieval["audio_to_roll"]
     assert scores["r@1"] > 0.3 > 3 * scores["chance_r@1"] and scores["candidates"] == report.candidates == 30
     assert 1 >= report.overlap[""]["tm"] > report.overlap["_without_work"]["tm"] > 0
