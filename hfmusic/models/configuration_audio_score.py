@@ -115,10 +115,10 @@ def recommended_roll_tower(**options: Any) -> dict[str, Any]:
 def recommended_score_tower() -> dict[str, Any]:
     """Ours for pictures: a quarter of the pixels at once, then widths by what two CPU cores can train."""
     return {
-        "channels": [32, 64, 96, 128],
+        "channels": [24, 48, 64, 96],
         "pools": [[2, 2], [2, 2], [2, 2], [1, 1]],
-        "convolutions": [1, 2, 2, 2],
-        "stem_channels": 24,
+        "convolutions": [1, 1, 2, 1],
+        "stem_channels": 16,
         "activation": "relu",
         "head": "flatten",
         "head_channels": 32,
@@ -130,10 +130,10 @@ def recommended_score_tower() -> dict[str, Any]:
 def recommended_audio_tower() -> dict[str, Any]:
     """Ours for sounds: pitch is halved at once, whose bands overlap, and time is not."""
     return {
-        "channels": [32, 64, 96, 128],
+        "channels": [24, 48, 64, 96],
         "pools": [[2, 2], [2, 2], [2, 2], [1, 1]],
-        "convolutions": [1, 2, 2, 2],
-        "stem_channels": 16,
+        "convolutions": [1, 1, 2, 1],
+        "stem_channels": 12,
         "stem_stride": [1, 2],
         "activation": "relu",
         "head": "flatten",
