@@ -139,7 +139,8 @@ def align(
         recording: a file, or samples (n,) in -1..1 at `sampling_rate`.
         score: a file (.mxl, .musicxml, .mei, .krn, .abc), or its sheet.
         method: "plain", paper 003's: a model's vectors and plain warping; "chroma", of notes and pitch classes, with no
-            model; "better", both at once; "auto", better where a model is given or comes with hfmusic, else chroma.
+            model; "better", both at once; "auto", better where a model is given, else chroma.
+        model: as `hfmusic.embedding.embedder` takes it. None, where the method needs one: audio-sheet-embedding.
         whole: the recording is of the whole score from its first moment to its last. By default what comes before and
             after may be left out on both sides: applause, speech, or the rest of the score.
         jumps: repeats are played, or measures left out (not in the plain way).
@@ -167,13 +168,11 @@ def align(
 
 
 def _model_for(method: str, model: str | Embedder | None) -> ModelEmbedder | None:
-    if method == "chroma" or (method == "auto" and model == CHROMA):
+    if method == "chroma" or (method == "auto" and model in (None, CHROMA)):
         return None
-    own = embedder(model) if model is None or isinstance(model, str) else model
+    own = embedder(model or DEFAULT_MODEL) if model is None or isinstance(model, str) else model
     if isinstance(own, ModelEmbedder):
         return own
-    if method == "auto":
-        return None
     raise ValueError(f"the {method} method needs a model: give one, such as {DEFAULT_MODEL}, or take chroma")
 
 

@@ -22,7 +22,7 @@ def index(
     out: Annotated[Path, typer.Option("-o", "--out", help="The index: a folder.")] = Path("my.index"),
     model: Annotated[
         str | None,
-        typer.Option(help="A model, or chroma (no model; takes MIDI). Default: the shipped one; chroma for MIDI."),
+        typer.Option(help="A model of audio and sheet music, or chroma (no model; takes MIDI), the default."),
     ] = None,
     add: Annotated[bool, typer.Option("--add", help="Add to the index, or replace pieces of the same names.")] = False,
     remove: Annotated[
@@ -97,7 +97,7 @@ def align(
     score: Annotated[Path, typer.Argument(help="The score: .mxl, .musicxml, .xml, .mei, .krn or .abc.")],
     method: Annotated[str, typer.Option(help="plain (paper 003), chroma (no model), better (both), or auto.")] = "auto",
     model: Annotated[
-        str | None, typer.Option(help="A model of audio and sheet music. Default: the shipped one.")
+        str | None, typer.Option(help="A model of audio and sheet music. Where one is needed: audio-sheet-embedding.")
     ] = None,
     whole: Annotated[
         bool, typer.Option("--whole", help="The recording is of the whole score, with nothing before or after.")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hfmusic.hearing.roll_space import KEYS, KeysSpace, ModelSpace
-from hfmusic.hub import load, model_fingerprint, shipped_models
+from hfmusic.hub import load, model_fingerprint
 from hfmusic.models.audio_reading import Sound
 from hfmusic.render.sheet import Sheet, SheetRow, unroll
 from hfmusic.retrieval import chroma
@@ -64,19 +64,19 @@ class Embedder(Protocol):
 
 def embedder(name: str | None = None) -> Embedder:
     """The embedder of a name: "chroma", "keys" (of piano rolls, no model either), or a model as `hfmusic.load` takes
-    it. None: the shipped one, else chroma.
+    it. None: chroma.
 
     Raises:
         ValueError: no such model, or one of another kind; one sentence.
     """
-    if name == CHROMA or (name is None and DEFAULT_MODEL not in shipped_models()):
+    if name in (None, CHROMA):
         return ChromaEmbedder()
     if name == KEYS:
         return RollEmbedder(KeysSpace())
-    loaded = load(name or DEFAULT_MODEL)
+    loaded = load(name)
     if getattr(getattr(loaded.model, "config", None), "score_input", "") == "roll":
-        return RollEmbedder(ModelSpace(loaded, name or DEFAULT_MODEL))
-    return ModelEmbedder(loaded, name or DEFAULT_MODEL)
+        return RollEmbedder(ModelSpace(loaded, name))
+    return ModelEmbedder(loaded, name)
 
 
 class ModelEmbedder:

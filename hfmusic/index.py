@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from hfmusic.embedding import CHROMA, Embedder, embedder, onset_places
+from hfmusic.embedding import Embedder, embedder, onset_places
 from hfmusic.render.engrave import png_bytes
 from hfmusic.render.sheet import Sheet
 from hfmusic.retrieval.index import PLACE, NewPiece, Piece, SnippetIndex, change_index
@@ -40,8 +40,7 @@ def index(
             its MIDI files are left out.
         out: the index's folder. What it held is replaced, unless `add` or `remove` is given.
         model: what makes vectors: a name that `hfmusic.load` takes, "chroma", or None: that of an index that is
-            changed, else the shipped model, else chroma; chroma for MIDI alone, which only it and models of piano rolls
-            take.
+            changed, else chroma. MIDI only chroma and models of piano rolls take.
         add: scores are added to what is there; one of a name that is there replaces it.
         remove: names of pieces to take out.
         pictures: also keep the systems' pictures, which `find` shows matches on.
@@ -61,7 +60,7 @@ def index(
     if not files:
         changed = change_index(out, remove=removed)
         return _summary(changed, failed)
-    own = _embedder(model, old, files) if model is None or isinstance(model, str) else model
+    own = embedder(model or (old.model if old else None)) if model is None or isinstance(model, str) else model
     pieces = _pieces(files, own, pictures, midi or midi_piece, failed)
     first = next(pieces, None)
     if first is None:
@@ -70,11 +69,6 @@ def index(
         out, _chain(first, pieces), removed, model=own.name, fingerprint=own.fingerprint, anew=old is None and not add
     )
     return _summary(changed, failed)
-
-
-def _embedder(model: str | None, old: SnippetIndex | None, files: dict[str, Path]) -> Embedder:
-    default = CHROMA if all(map(is_midi, files.values())) else None
-    return embedder(model or (old.model if old else default))
 
 
 def _chain(first: NewPiece, others: Iterator[NewPiece]) -> Iterator[NewPiece]:

@@ -247,7 +247,8 @@ def test_what_the_readme_says_works(
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", told.folder / "datasets")
     if heading in NEEDS:
         request.getfixturevalue(NEEDS[heading])
-    for block in (block for block in blocks() if block.heading == heading):
+    own = [block for block in blocks() if block.heading == heading]
+    for block in own:
         if block.language == "python":
             execute(block.text, told)
         elif block.language == "yaml":
@@ -255,4 +256,6 @@ def test_what_the_readme_says_works(
         else:
             for line in lines(block):
                 carry_out(line, told, request, capsys)
+    commands = {line.text for block in own if block.language == "sh" for line in lines(block) if line.words[0] in RUN}
+    assert commands <= told.lines.keys()
     CHECKS[heading](told)
