@@ -150,12 +150,13 @@ def _found(pairs: RollPairs, some: slice) -> dict[str, np.ndarray]:
     found = {"": pairs.rolls[alike.argmax(axis=1)]}
     numbers = np.arange(len(pairs.rolls))
     own = {"_without_roll": numbers[some, None] == numbers, "_without_work": pairs.works[some, None] == pairs.works}
+    measures = {"": alike}
+    if len(numbers) <= MOST_COMPARED:
+        measures["_best"] = _jaccard(pairs.rolls[some], pairs.rolls)
     for base, left_out in own.items():
         if not left_out.all(axis=1).any():
-            found[base] = pairs.rolls[np.where(left_out, -np.inf, alike).argmax(axis=1)]
-            if len(numbers) <= MOST_COMPARED:
-                best = np.where(left_out, -1, _jaccard(pairs.rolls[some], pairs.rolls)).argmax(axis=1)
-                found[f"{base}_best"] = pairs.rolls[best]
+            for which, values in measures.items():
+                found[base + which] = pairs.rolls[np.where(left_out, -np.inf, values).argmax(axis=1)]
     if pairs.base:
         alike = pairs.audio[some] @ pairs.base.score.T
         found["_of_all"] = pairs.base.rolls[alike.argmax(axis=1)]
