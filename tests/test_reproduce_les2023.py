@@ -112,6 +112,25 @@ def test_it_runs_from_end_to_end_and_resumes(
         reproduce("les2023", protocol="free", **options)
 
 
+def test_a_set_that_is_only_tested(
+    tiny: None, folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "guitarset"
+    alone.mkdir()
+    (alone / "test-00000-of-00001.parquet").write_bytes(
+        (folders["guitarset"] / "test-00000-of-00001.parquet").read_bytes()
+    )
+    options: dict[str, Any] = {"recordings": {**folders, "guitarset": alone}, "cache_dir": str(tmp_path / "cache")}
+    summary = reproduce("les2023", cells=["maps", "guitarset-maps"], seeds=[0], out=tmp_path / "out", **options)
+    assert set(summary["cells"]) == {"maps"} and "guitarset, guitarset-maps left out" in capsys.readouterr().out
+    assert summary["cells"]["maps"]["test_recordings"] == {"maps": 2, "guitarset": 2}
+    result = json.loads((tmp_path / "out" / "seed0" / "maps.json").read_text(encoding="utf-8"))
+    assert set(result["curve"][0]) == {"step", "frame/maps", "note/maps", "note_offset/maps"}
+    assert "| GuitarSet | guitarset | - |" in (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="no recordings to train on in .*guitarset: guitarset left out"):
+        reproduce("les2023", cells=["guitarset"], seeds=[0], out=tmp_path / "out", **options)
+
+
 def test_findings_by_hand() -> None:
     def run(seed: int, f1: float, curve: list[float]) -> dict[str, Any]:
         scores = {f"{level}_{one}": f1 for level in TABLES for one in ("precision", "recall", "f1")}

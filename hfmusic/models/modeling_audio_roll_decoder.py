@@ -102,7 +102,7 @@ class RollDecoder(AudioScoreModel):
         drawn = [self._drawn(name, codes) for name, codes in (("audio", audio), ("score", score))]
         logits = self.decode(torch.cat([codes for codes, _ in drawn]))
         embeds = [functional.normalize(codes.float(), dim=1) for codes in (audio, score)]
-        similar = embeds[0] @ embeds[1].T * self.scale
+        similar = self.logits(*embeds)
         losses = {"matching": info_nce(similar), **self._reconstruction(logits, labels)}
         losses["kl"] = torch.stack([divergence for _, divergence in drawn]).mean()
         weights = self.config.loss_weights

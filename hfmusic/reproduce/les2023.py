@@ -18,6 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 import hfmusic
+from hfmusic.data.staves import parquet_files
 from hfmusic.files import write_atomic
 from hfmusic.metrics.notes import note_scores
 from hfmusic.reproduce.comparisons import called
@@ -99,6 +100,13 @@ class Places:
     def model(self, cell: str, seed: int) -> Path:
         return self.out / f"seed{seed}" / cell / "model"
 
+    def has(self, name: str, split: str) -> bool:
+        """Whether a set has recordings of a split: a folder of sounds and labels is a test set, the Hub has all."""
+        folder = Path(self.folders[name])
+        if not folder.is_dir():
+            return True
+        return bool(parquet_files(folder, split)) or split == "test"
+
     def cache(self, name: str, split: str) -> SoundCache:
         return sound_cache(self.folders[name], split, sampling_rate=SAMPLING_RATE, cache_dir=self.cache_dir)
 
@@ -123,7 +131,7 @@ def choose_recordings(places: Places) -> dict[str, dict[str, int]]:
     """Write the lists of recordings to train and validate on; what they hold, set by set.
 
     `tested` counts the recordings of the training split whose composition is in a test set; the protocol "leak-free"
-    drops them.
+    drops them. A split that a set has not is no list.
 
     Raises:
         ValueError: nothing is left of a list.
@@ -133,6 +141,9 @@ def choose_recordings(places: Places) -> dict[str, dict[str, int]]:
     for name in SETS:
         counts = {"test": len(places.cache(name, "test"))} if name in REAL else {}
         for part in ("train", "validation") if name in REAL else ("train",):
+            places.ids(name, part).unlink(missing_ok=True)
+            if not places.has(name, part):
+                continue
             cache = places.cache(name, part)
             pairs = list(zip(cache.ids, cache.works, strict=True))
             kept = [one for one, work in pairs if places.protocol == "paper" or work not in tested]
@@ -147,6 +158,24 @@ def choose_recordings(places: Places) -> dict[str, dict[str, int]]:
             )
         about[name] = counts
     return about
+
+
+def trainable(cells: Sequence[Cell], places: Places) -> list[Cell]:
+    """The cells whose sets have recordings to train on; tells which are left out.
+
+    Raises:
+        ValueError: none is left.
+    """
+    lacking = [name for name in SETS if not places.ids(name, "train").is_file()]
+    left = [cell for cell in cells if cell.target not in lacking and cell.source not in lacking]
+    if lacking:
+        places_told = ", ".join(places.folders[name] for name in lacking)
+        gone = ", ".join(cell.name for cell in cells if cell not in left)
+        told = f"no recordings to train on in {places_told}: {gone or 'no cell'} left out"
+        if not left:
+            raise ValueError(told)
+        print(told, flush=True)
+    return left
 
 
 def recipe_of(cell: Cell, scale: Scale, places: Places, seed: int) -> TrainingConfig:
@@ -165,6 +194,7 @@ def recipe_of(cell: Cell, scale: Scale, places: Places, seed: int) -> TrainingCo
             ids=str(places.ids(name, "validation")),
         )
         for name in REAL
+        if places.ids(name, "validation").is_file()
     )
     initial = None if cell.source is None else str(places.model(cell.source, seed))
     return replace(
@@ -190,6 +220,7 @@ def reproduce_tables(
     from hfmusic.reproduce.les2023_report import write_report
 
     about = {"protocol": places.protocol, "data": dict(places.folders), "recordings": choose_recordings(places)}
+    cells = trainable(cells, places)
     summary: dict[str, Any] = {}
     total = len(cells) * len(seeds)
     for number, (seed, cell) in enumerate(((seed, cell) for seed in seeds for cell in cells), 1):
@@ -224,9 +255,13 @@ def _run(config: TrainingConfig, scale: Scale, places: Places) -> dict[str, Any]
     folder = training.run()
     if training.position.step < config.max_steps:
         raise KeyboardInterrupt(f"{config.name} stopped at step {training.position.step} of {config.max_steps}")
-    entries = [entry for entry in read_log(folder / "log.jsonl") if f"note_f1/{REAL[0]}" in entry]
+    entries = [entry for entry in read_log(folder / "log.jsonl") if any(f"note_f1/{name}" in entry for name in REAL)]
+    known = [name for name in REAL if entries and f"note_f1/{name}" in entries[0]]
     curve = [
-        {"step": entry["step"], **{f"{level}/{name}": entry[f"{level}_f1/{name}"] for level in TABLES for name in REAL}}
+        {
+            "step": entry["step"],
+            **{f"{level}/{name}": entry[f"{level}_f1/{name}"] for level in TABLES for name in known},
+        }
         for entry in entries
     ]
     tests = {name: measure(folder / "model", places.cache(name, "test"), scale.seconds, name) for name in REAL}

@@ -122,8 +122,8 @@ def _data(summary: Mapping[str, Any]) -> list[str]:
         "|---|---|" + "---:|" * 4,
     ]
     for name, counts in summary["recordings"].items():
-        dropped = f"{counts['tested']}" + (" (dropped)" if summary["protocol"] == "leak-free" else " (kept)")
-        cells = [TITLES[name], Path(summary["data"][name]).name, counts["train"], dropped]
+        dropped = f"{counts.get('tested', '-')}" + (" (dropped)" if summary["protocol"] == "leak-free" else " (kept)")
+        cells = [TITLES[name], Path(summary["data"][name]).name, counts.get("train", "-"), dropped]
         lines.append(
             "| " + " | ".join(map(str, [*cells, counts.get("validation", "-"), counts.get("test", "-")])) + " |"
         )

@@ -54,14 +54,24 @@ class Position:
 
 
 def set_up_device(config: TrainingConfig) -> Accelerator:
-    """The accelerator of a recipe: "auto" is bf16 where the GPU has it, else float32. CPU threads are all cores."""
+    """The accelerator of a recipe: "auto" is bf16 where the GPU or the CPU computes in it, else float32. CPU threads
+    are all cores."""
     mode = config.mixed_precision
     if mode == "auto":
-        mode = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+        mode = "bf16" if has_bfloat16() else "no"
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     torch.set_flush_denormal(True)  # LSTM gates near zero make denormals, which CPUs compute ten times slower
     return Accelerator(mixed_precision=mode)
+
+
+def has_bfloat16() -> bool:
+    """Whether what is trained on computes in bfloat16 by itself: most GPUs, and CPUs with AVX512-BF16 or AMX, for which
+    a step takes half its time. Other CPUs imitate it, many times slower."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 @contextmanager

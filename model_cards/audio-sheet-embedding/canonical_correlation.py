@@ -124,11 +124,11 @@ class CanonicalCorrelation(nn.Module):
 
     def audio(self, codes: Tensor) -> Tensor:
         """Audio codes by the kept directions."""
-        return (codes.float() - self.audio_mean) @ self.audio_axes
+        return _exact_product(codes.float() - self.audio_mean, self.audio_axes)
 
     def score(self, codes: Tensor) -> Tensor:
         """Score codes by the kept directions."""
-        return (codes.float() - self.score_mean) @ self.score_axes
+        return _exact_product(codes.float() - self.score_mean, self.score_axes)
 
     @torch.no_grad()
     def refit(self, audio: Tensor, score: Tensor) -> None:
@@ -151,3 +151,9 @@ class CanonicalCorrelation(nn.Module):
             (self.score_axes, found.score),
         ):
             buffer.copy_(value)
+
+
+def _exact_product(codes: Tensor, axes: Tensor) -> Tensor:
+    """In float32, also where networks compute in less: axes of little variance are long."""
+    with torch.autocast(codes.device.type, enabled=False):
+        return codes @ axes

@@ -182,9 +182,15 @@ class AudioScoreModel(PreTrainedModel):
         else:
             audio, score = self.projections.audio(audio), self.projections.score(score)
         audio, score = (functional.normalize(codes.float(), dim=1) for codes in (audio, score))
-        logits = audio @ score.T * self.scale
+        logits = self.logits(audio, score)
         loss = self._loss(logits) if return_loss else None
         return AudioScoreOutput(loss=loss, logits_per_audio=logits, audio_embeds=audio, score_embeds=score)
+
+    def logits(self, audio: Tensor, score: Tensor) -> Tensor:
+        """Similarities (n, m) of vectors (n, d) and (m, d), times `scale`; in float32 also where networks have less:
+        bfloat16 would not part neighbours."""
+        with torch.autocast(audio.device.type, enabled=False):
+            return audio.float() @ score.float().T * self.scale
 
     @property
     def scale(self) -> Tensor | float:

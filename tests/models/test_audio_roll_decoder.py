@@ -91,7 +91,7 @@ def test_it_draws_while_it_learns_and_gradients_reach_everything() -> None:
     losses = []
     for _ in range(2):
         output = model(features, rolls, labels)
-        losses.append(float(output.losses["frame"]))
+        losses.append(output.losses["frame"].item())
     assert losses[0] != losses[1]
     output.loss.backward()
     silent = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.abs().sum() > 0]

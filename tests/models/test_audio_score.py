@@ -175,6 +175,17 @@ def test_canonical_correlation_keeps_the_batch_and_then_the_sample() -> None:
     assert not torch.allclose(layer(audio, score)[0], trained[0], atol=1e-2)
 
 
+@pytest.mark.parametrize("projection", ["none", "cca"])
+def test_similarities_are_exact_where_networks_compute_in_less(projection: str) -> None:
+    config = small_config(projection=projection, loss="info_nce")
+    model = AudioScoreModel(config).eval()
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        output = model(*pairs(config, 4))
+    assert output.logits_per_audio.dtype == output.audio_embeds.dtype == torch.float32
+    with torch.inference_mode():
+        assert torch.equal(output.logits_per_audio, output.audio_embeds @ output.score_embeds.T * model.scale)
+
+
 def test_a_model_is_refitted_with_codes() -> None:
     torch.manual_seed(0)
     config = small_config(projection="cca")

@@ -15,7 +15,7 @@ from hfmusic.testing.staves import write_dataset
 from hfmusic.training.checkpoint import checkpoint_folders, read_log
 from hfmusic.training.config import load_recipe
 from hfmusic.training.head import FactorisedLinear
-from hfmusic.training.loop import Training, make_optimizer
+from hfmusic.training.loop import Training, has_bfloat16, make_optimizer
 
 
 def weights(training: Training) -> dict[str, torch.Tensor]:
@@ -165,6 +165,18 @@ def test_a_trained_model_warm_starts_another(recipe: Any) -> None:
     assert isinstance(head, FactorisedLinear)
     assert torch.allclose(head.weight, first.ctc_head.weight, atol=1e-5)
     assert second.plain_model.crnn.dropout.p == 0.3
+
+
+def test_auto_is_bfloat16_where_the_device_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for found, wanted in (({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=found: found, raising=False)
+        assert has_bfloat16() is wanted
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert has_bfloat16() is False
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert has_bfloat16() is True
 
 
 def test_biases_and_normalisation_are_not_decayed(recipe: Any) -> None:
