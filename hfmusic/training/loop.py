@@ -70,7 +70,7 @@ def has_bfloat16() -> bool:
     a step takes half its time. Other CPUs imitate it, many times slower."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
