@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 import hfmusic
 from hfmusic.data.recordings import read_recordings
@@ -112,7 +113,8 @@ def report(options: argparse.Namespace) -> str:
     known = {work_of(Path(piece.name).stem) for piece in opened.pieces}
     ranks: dict[str, list[int]] = {}
     sure: dict[str, list[bool]] = {}
-    for kind, wanted, music in queries([files[place] for place in evenly(len(files), options.n)], known, options):
+    asked = queries([files[place] for place in evenly(len(files), options.n)], known, options)
+    for kind, wanted, music in tqdm(asked, desc="queries"):
         finding = find(music, opened, model=own)
         ranks.setdefault(kind, []).append(rank_of(finding, wanted))
         sure.setdefault(kind, []).append(finding.sure)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,24 +28,33 @@ FRAME_STEP = 2
 SKIP = 0.5  # of the cost of chance: what it costs "free" to leave out an excerpt or a snippet at an end
 
 
+class Excerpts(NamedTuple):
+    """Of a recording: vectors, float32 (K, d), and the seconds (K,) of their middles."""
+
+    vectors: np.ndarray
+    seconds: np.ndarray
+
+
 @dataclass(frozen=True)
 class Pairs:
     """The pairs of one rendition, and what identifies its piece.
 
     Attributes:
         score, audio: float32 (M, d), row i of both of the same onset.
+        quarters: (M,), where in the score these are.
         keys: int64 (M, 3), numbers of the music that the excerpt holds, of the snippet's pixels and of the excerpt's
             values: where one of them is the same, so is what it stands for.
-        recording, part: float32 (K, d) excerpts spread over all of the recording, and over 20 seconds of it.
+        recording, part: excerpts spread over all of the recording, and over 20 seconds of it.
     """
 
     id: str
     piece: str
     score: np.ndarray
     audio: np.ndarray
+    quarters: np.ndarray
     keys: np.ndarray
-    recording: np.ndarray
-    part: np.ndarray
+    recording: Excerpts
+    part: Excerpts
 
 
 class PairEmbedder:
@@ -127,12 +136,10 @@ def _pairs(embedder: PairEmbedder, rendition: SheetAudio, rng: np.random.Generat
     length = len(spectrogram) / embedder.processor.frame_rate
     part = min(PART_SECONDS, length)
     begin = float(rng.uniform(0, length - part))
-    recording, of_part = (
-        embedder.audio(spectrogram, spread_seconds(*span, embedder.processor))[0]
-        for span in ((0.0, length), (begin, begin + part))
-    )
-    keys = np.stack([music, pixels, values], axis=1)
-    return Pairs(rendition.id, rendition.piece, score, audio, keys, recording=recording, part=of_part)
+    spread = [spread_seconds(*span, embedder.processor) for span in ((0.0, length), (begin, begin + part))]
+    recording, of_part = (Excerpts(embedder.audio(spectrogram, seconds)[0], seconds) for seconds in spread)
+    keys, quarters = np.stack([music, pixels, values], axis=1), np.array([one.quarter for one in places])
+    return Pairs(rendition.id, rendition.piece, score, audio, quarters, keys, recording=recording, part=of_part)
 
 
 def spread_seconds(begin: float, end: float, processor: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 import hfmusic
 from hfmusic.embed_pairs import (
     PART_SECONDS,
+    Excerpts,
     Followed,
     PairEmbedder,
     Pairs,
@@ -28,13 +29,15 @@ from hfmusic.embed_pairs import (
 )
 from hfmusic.metrics.alignment import alignment_scores
 from hfmusic.metrics.ranking import KS, ranking_scores
+from hfmusic.retrieval.identify import NEIGHBOURS, Matches
+from hfmusic.retrieval.identify import identify as identified
 
 if TYPE_CHECKING:
     from hfmusic.hub import Loaded
 
-NEIGHBOURS = 25  # snippets that each excerpt votes for
 FOLLOWED = 30  # renditions that are aligned
 QUERIES = {"recording": "whole recordings", "part": f"{PART_SECONDS:.0f} s of them"}
+IN_LINE = "_in_line"  # behind the name of a kind of query
 DIRECTIONS = {"audio_to_sheet": "audio to sheet", "sheet_to_audio": "sheet to audio"}
 TOLD = (*(f"r@{k}" for k in KS), "median_rank", "mrr")
 
@@ -46,7 +49,8 @@ class PairReport:
     Attributes:
         pairs, unique: how many the split has, and how many of them differ from each other.
         retrieval: by direction, scores of `ranking_scores` on the candidates that were measured.
-        ranks: by kind of query, each rendition's: the rank of its piece among `pieces`.
+        ranks: by kind of query, each rendition's: the rank of its piece among `pieces`; by votes, and with `IN_LINE`
+            by votes and matches in line.
         alignment: by method, scores of `alignment_scores`; none where nothing was followed.
     """
 
@@ -145,7 +149,9 @@ def identify(pairs: Sequence[Pairs], *, neighbours: int = NEIGHBOURS) -> tuple[d
     """The rank of each rendition's piece, by kind of query, and the number of pieces.
 
     The snippets of a piece (of its first rendition) are its entries in the index. Each excerpt of a query votes for the
-    pieces of its nearest entries; pieces with as many votes as the right one count before it.
+    pieces of its nearest entries, as in paper 003; "..._in_line" ranks as `hfmusic find` does, by votes and by how many
+    excerpts have a match on one line of quarters against seconds. Pieces that are as good as the right one count before
+    it.
     """
     first: dict[str, Pairs] = {}
     for one in pairs:
@@ -153,21 +159,30 @@ def identify(pairs: Sequence[Pairs], *, neighbours: int = NEIGHBOURS) -> tuple[d
             first.setdefault(one.piece, one)
     number_of = {piece: number for number, piece in enumerate(first)}
     entries = np.concatenate([one.score for one in first.values()])
-    pieces = np.repeat(np.arange(len(first)), [len(one.score) for one in first.values()])
-    ranks: dict[str, list[int]] = {kind: [] for kind in QUERIES}
+    places = np.zeros(len(entries), [("piece", np.int64), ("quarter", np.float64)])
+    places["piece"] = np.repeat(np.arange(len(first)), [len(one.score) for one in first.values()])
+    places["quarter"] = np.concatenate([one.quarters for one in first.values()])
+    ranks: dict[str, list[int]] = {kind + way: [] for kind in QUERIES for way in ("", IN_LINE)}
     for one in pairs:
-        for kind, found in ranks.items():
-            nearest = _nearest(getattr(one, kind), entries, neighbours)
-            votes = np.bincount(pieces[nearest].ravel(), minlength=len(first))
-            number = number_of.get(one.piece)  # None: no pair of the piece is in the index
-            found.append(len(first) + 1 if number is None else int(np.sum(votes >= votes[number])))
+        number = number_of.get(one.piece)  # None: no pair of the piece is in the index
+        for kind in QUERIES:
+            excerpts: Excerpts = getattr(one, kind)
+            similarities, nearest = _nearest(excerpts.vectors, entries, neighbours)
+            votes = np.bincount(places["piece"][nearest].ravel(), minlength=len(first)).astype(np.float64)
+            found = identified(Matches.of(excerpts.seconds, similarities, nearest, places), top=len(first))
+            scores = np.full(len(first), -1.0)
+            scores[[candidate.piece for candidate in found]] = [candidate.score for candidate in found]
+            for way, values in (("", votes), (IN_LINE, scores)):
+                last = number is None or values[number] < 0
+                ranks[kind + way].append(len(first) + 1 if last else int(np.sum(values >= values[number])))
     return {kind: np.array(found) for kind, found in ranks.items()}, len(first)
 
 
-def _nearest(queries: np.ndarray, entries: np.ndarray, count: int) -> np.ndarray:
-    """Places of the `count` entries most similar to each query, (K, count) in no order."""
-    count = min(count, len(entries))
-    return np.argpartition(-(queries @ entries.T), count - 1, axis=1)[:, :count]
+def _nearest(queries: np.ndarray, entries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` entries most similar to each query, in no order: similarities and places, (K, count) each."""
+    count, similar = min(count, len(entries)), queries @ entries.T
+    places = np.argpartition(-similar, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(similar, places, axis=1), places
 
 
 def follow_scores(followed: Sequence[Followed]) -> dict[str, dict[str, float]]:
@@ -211,7 +226,10 @@ def report_table(report: PairReport) -> str:
     lines.append(f"{'chance of ' + str(int(chance['candidates'])):20}" + _chances(chance))
     for kind, ranks in report.ranks.items():
         counts = ", ".join(f"{int(np.sum(ranks == rank))} at rank {rank}" for rank in (1, 2, 3))
-        lines.append(f"{QUERIES[kind]}: of {len(ranks)} among {report.pieces} pieces {counts}")
+        way = ", by matches in line" if kind.endswith(IN_LINE) else ", by votes"
+        lines.append(
+            f"{QUERIES[kind.removesuffix(IN_LINE)]}{way}: of {len(ranks)} among {report.pieces} pieces {counts}"
+        )
     for method, scores in report.alignment.items():
         quartiles = f"{scores['lower_quartile']:.4f} to {scores['upper_quartile']:.4f}"
         lines.append(f"alignment error ({method}): median {scores['median']:.4f} page widths, quartiles {quartiles}")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from hfmusic.embed_pairs import PairEmbedder, Pairs, embed_split, evenly, follow_split, unique_pairs
+from hfmusic.embed_pairs import Excerpts, PairEmbedder, Pairs, embed_split, evenly, follow_split, unique_pairs
 from hfmusic.evaluate import evaluate
 from hfmusic.evaluate_pairs import evaluate_pairs, identify, measure_split
 from hfmusic.hub import Loaded
@@ -107,8 +107,11 @@ def test_rows_say_candidates_and_chance(folder: Path, tmp_path: Path, capsys: py
     assert by_name["identify_part_r@1"]["chance"] == 1 / PIECES
     assert by_name["align_dtw_median"]["scale"] == f"{PIECES} of {PIECES} renditions"
     assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == rows
+    assert by_name["identify_recording_in_line_r@1"]["value"] >= by_name["identify_recording_r@1"]["value"]
     table = capsys.readouterr().err
-    assert f"whole recordings: of {PIECES} among {PIECES} pieces 4 at rank 1, 2 at rank 2, 0 at rank 3" in table
+    assert (
+        f"whole recordings, by votes: of {PIECES} among {PIECES} pieces 4 at rank 1, 2 at rank 2, 0 at rank 3" in table
+    )
     assert "chance of 20" in table and "alignment error (dtw): median 0.0" in table
 
 
@@ -129,7 +132,9 @@ def test_a_rendition_more_of_a_piece_adds_no_candidates(tmp_path: Path) -> None:
 def test_votes_by_hand() -> None:
     def piece(name: str, score: list[list[float]], query: list[list[float]]) -> Pairs:
         rows, asked = np.array(score, np.float32).reshape(-1, 2), np.array(query, np.float32)
-        return Pairs(name, name, rows, rows, np.zeros((len(rows), 3), np.int64), recording=asked, part=asked[:1])
+        keys, seconds = np.zeros((len(rows), 3), np.int64), np.arange(len(asked), dtype=np.float64)
+        recording, part = Excerpts(asked, seconds), Excerpts(asked[:1], seconds[:1])
+        return Pairs(name, name, rows, rows, np.arange(len(rows)), keys, recording=recording, part=part)
 
     pieces = [
         piece("a", [[1, 0], [0.9, 0.1]], [[1, 0.1], [0, 1], [0.1, 1]]),
@@ -140,6 +145,21 @@ def test_votes_by_hand() -> None:
     assert count == 2
     # a: one vote for itself, two for b; b: one each, a tie counts against it; c has nothing in the index
     assert ranks["recording"].tolist() == [2, 2, 3] and ranks["part"].tolist() == [1, 2, 3]
+
+
+def test_matches_in_line_part_what_votes_do_not() -> None:
+    """Two pieces of the same sounds, one in the order that is played: votes are even, only one has a line."""
+    angles = np.linspace(0, 3, 20)
+    sounds = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    query = Excerpts(sounds, np.arange(20, dtype=np.float64))
+    order = np.random.default_rng(0).permutation(20)
+
+    def piece(name: str, quarters: np.ndarray) -> Pairs:
+        keys = np.zeros((20, 3), np.int64)
+        return Pairs(name, name, sounds, sounds, quarters.astype(np.float64), keys, recording=query, part=query)
+
+    ranks, _ = identify([piece("played", np.arange(20)), piece("shuffled", order)], neighbours=2)
+    assert ranks["recording"].tolist() == [2, 2] and ranks["recording_in_line"].tolist() == [1, 2]
 
 
 def test_what_it_does_not_take(folder: Path, tmp_path: Path) -> None:

@@ -41,11 +41,13 @@ class CachedRendition(NamedTuple):
 
 
 class PairPlace(NamedTuple):
-    """A notehead and its onset: `x` in pixels of an unscaled row, `frame` of the spectrogram, the music's number."""
+    """A notehead and its onset: `x` in pixels of an unscaled row, `frame` of the spectrogram, the music's number, and
+    the quarter of the score."""
 
     x: float
     frame: int
     content: int
+    quarter: float
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,8 @@ def pair_places(sheet: Sheet, row: SheetRow, processor: AudioScoreProcessor, fra
         music = sounds[near] - (sounds[pair.note, 0], 0)
         music = music[np.lexsort((music[:, 1], music[:, 0]))].astype(np.int32)
         digest = hashlib.blake2b(music.tobytes(), digest_size=8).digest()
-        yield PairPlace(pair.x, pair.frame, int.from_bytes(digest, "big", signed=True))
+        quarter = sheet.notes[pair.note].onset_quarters
+        yield PairPlace(pair.x, pair.frame, int.from_bytes(digest, "big", signed=True), quarter)
 
 
 def geometry_of(processor: AudioScoreProcessor) -> SnippetGeometry:
