@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent
 READERS = ("crnn-omr", "crnn-amt2omr", "r2crnn-omr-semantic", "r2crnn-omr-agnostic")
 LISTENERS = ("crnn-amt", "crnn-omr2amt")
 TRANSCRIBERS = ("unet-transcriber", "unet-transcriber-piano")
-EMBEDDINGS = ("audio-midi-embedding", "audio-sheet-embedding")
+EMBEDDINGS = ("audio-midi-embedding", "audio-roll-decoder", "audio-sheet-embedding")
 ALL = (*READERS, *LISTENERS, *TRANSCRIBERS, *EMBEDDINGS)
 
 STRANGER = """

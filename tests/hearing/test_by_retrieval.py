@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +125,27 @@ def test_what_the_index_holds_is_transcribed(index: Path, tempo: float | None) -
     found = hearing.transcribe(None, played(notes, 10.5), progress=told.append)
     assert note_scores(notes, found)["note_f1"] > 0.8
     assert told[-1] == 1 and told == sorted(told)
+
+
+def test_the_nearest_rolls_of_each_step_vote(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[np.ndarray] = []
+    vote = RetrievalTranscriber._vote
+
+    def kept(self: RetrievalTranscriber, votes: RollVotes, match: Any, counts: np.ndarray) -> None:
+        steps = np.zeros(1000, np.int64)
+        steps[100 + match.start : 100 + match.start + len(counts)] = counts
+        counted.append(steps)
+        vote(self, votes, match, counts)
+
+    monkeypatch.setattr(RetrievalTranscriber, "_vote", kept)
+    notes = music(1)
+    for voters in (1, 3):
+        counted.clear()
+        hearing = RetrievalTranscriber(SnippetIndex.open(index), KeysSpace(), tempo=120.0, voters=voters)
+        found = hearing.transcribe(None, played(notes, 12.0))
+        assert found and np.sum(counted, axis=0).max() == voters
+    with pytest.raises(ValueError, match="must be asked, and vote, got 0"):
+        RetrievalTranscriber(SnippetIndex.open(index), KeysSpace(), voters=0)
 
 
 def test_an_index_can_grow_shrink_and_refuse(index: Path, tmp_path: Path) -> None:
