@@ -71,7 +71,7 @@ def test_a_band_around_the_path_changes_nothing() -> None:
     whole = warp(rows, columns)
     middle = np.arange(70) * 50 // 70
     band = warp(rows, columns, band=(np.maximum(middle - 8, 0), np.minimum(middle + 9, 50)))
-    assert band.cost == pytest.approx(whole.cost)
+    assert band.cost == pytest.approx(whole.cost, rel=1e-4)  # float32 products of other sizes round otherwise
     assert np.array_equal(band.rows, whole.rows) and np.array_equal(band.columns, whole.columns)
 
 

@@ -100,7 +100,7 @@ def test_an_override_must_lead_somewhere(tmp_path: Path, override: str) -> None:
 def test_no_such_recipe_names_those_there_are() -> None:
     with pytest.raises(
         ValueError,
-        match="one of audio_midi_embedding, .*crnn_amt, .*crnn_paper, .*unet_transcriber_piano, got 'crnn_best'",
+        match="one of audio_midi_embedding, .*crnn_amt, .*crnn_paper, .*unet_transcriber_stage2, got 'crnn_best'",
     ):
         load_recipe("crnn_best")
 
