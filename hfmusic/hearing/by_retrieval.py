@@ -96,8 +96,8 @@ class RetrievalTranscriber:
         """
         heard = self.space.listen(sound)
         grid = self._grid(heard, sound)
-        steps = len(grid.step_seconds) - 1
-        starts = np.arange(HOP - self.space.steps, steps, HOP)
+        steps, width = len(grid.step_seconds) - 1, self.space.steps
+        starts = np.arange(HOP - width, steps, HOP)
         votes, found = RollVotes(steps), []
         for first in range(0, len(starts), _BATCH):
             some = starts[first : first + _BATCH]
@@ -106,13 +106,13 @@ class RetrievalTranscriber:
             found += self._matches(queries, some)
             if progress is not None:
                 progress((first + len(some)) / len(starts))
-        asked = np.zeros(steps, np.int64)
+        asked = np.zeros(steps + 2 * width, np.int64)  # windows reach beyond the grid
         for match in best_of_each(found):  # the most alike come first: at each step the nearest rolls vote
-            first, last = max(0, match.start), min(steps, match.start + self.space.steps)
-            free = asked[first:last] < self.voters
+            here = asked[match.start + width : match.start + 2 * width]
+            free = here < self.voters
+            here += free
             if free.any():
-                asked[first:last] += free
-                self._vote(votes, match, np.pad(free, (first - match.start, match.start + self.space.steps - last)))
+                self._vote(votes, match, free)
         return votes.notes(grid.step_seconds, **{"onset_threshold": SHARE, "frame_threshold": SHARE, **thresholds})
 
     def _grid(self, heard: object, sound: np.ndarray) -> RollPiece:

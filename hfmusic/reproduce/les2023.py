@@ -141,7 +141,6 @@ def choose_recordings(places: Places) -> dict[str, dict[str, int]]:
     for name in SETS:
         counts = {"test": len(places.cache(name, "test"))} if name in REAL else {}
         for part in ("train", "validation") if name in REAL else ("train",):
-            places.ids(name, part).unlink(missing_ok=True)
             if not places.has(name, part):
                 continue
             cache = places.cache(name, part)
@@ -166,12 +165,12 @@ def trainable(cells: Sequence[Cell], places: Places) -> list[Cell]:
     Raises:
         ValueError: none is left.
     """
-    lacking = [name for name in SETS if not places.ids(name, "train").is_file()]
+    lacking = [name for name in SETS if not places.has(name, "train")]
     left = [cell for cell in cells if cell.target not in lacking and cell.source not in lacking]
     if lacking:
-        places_told = ", ".join(places.folders[name] for name in lacking)
+        folders = ", ".join(places.folders[name] for name in lacking)
         gone = ", ".join(cell.name for cell in cells if cell not in left)
-        told = f"no recordings to train on in {places_told}: {gone or 'no cell'} left out"
+        told = f"no recordings to train on in {folders}: {gone or 'no cell'} left out"
         if not left:
             raise ValueError(told)
         print(told, flush=True)
@@ -194,7 +193,7 @@ def recipe_of(cell: Cell, scale: Scale, places: Places, seed: int) -> TrainingCo
             ids=str(places.ids(name, "validation")),
         )
         for name in REAL
-        if places.ids(name, "validation").is_file()
+        if places.has(name, "validation")
     )
     initial = None if cell.source is None else str(places.model(cell.source, seed))
     return replace(

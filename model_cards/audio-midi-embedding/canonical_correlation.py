@@ -124,11 +124,11 @@ class CanonicalCorrelation(nn.Module):
 
     def audio(self, codes: Tensor) -> Tensor:
         """Audio codes by the kept directions."""
-        return _exact_product(codes.float() - self.audio_mean, self.audio_axes)
+        return exact_product(codes.float() - self.audio_mean, self.audio_axes)
 
     def score(self, codes: Tensor) -> Tensor:
         """Score codes by the kept directions."""
-        return _exact_product(codes.float() - self.score_mean, self.score_axes)
+        return exact_product(codes.float() - self.score_mean, self.score_axes)
 
     @torch.no_grad()
     def refit(self, audio: Tensor, score: Tensor) -> None:
@@ -153,7 +153,8 @@ class CanonicalCorrelation(nn.Module):
             buffer.copy_(value)
 
 
-def _exact_product(codes: Tensor, axes: Tensor) -> Tensor:
-    """In float32, also where networks compute in less: axes of little variance are long."""
+def exact_product(codes: Tensor, axes: Tensor) -> Tensor:
+    """`codes @ axes` in float32 also where networks compute in less: axes of little variance are long, and bfloat16
+    does not part vectors that are near each other."""
     with torch.autocast(codes.device.type, enabled=False):
-        return codes @ axes
+        return codes.float() @ axes.float()

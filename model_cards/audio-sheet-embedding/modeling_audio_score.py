@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from .canonical_correlation import CanonicalCorrelation
+from .canonical_correlation import CanonicalCorrelation, exact_product
 from .configuration_audio_score import AudioScoreConfig, TowerSizes
 
 MOST_SCALED = math.log(100)  # similarities are multiplied by at most 100
@@ -187,10 +187,8 @@ class AudioScoreModel(PreTrainedModel):
         return AudioScoreOutput(loss=loss, logits_per_audio=logits, audio_embeds=audio, score_embeds=score)
 
     def logits(self, audio: Tensor, score: Tensor) -> Tensor:
-        """Similarities (n, m) of vectors (n, d) and (m, d), times `scale`; in float32 also where networks have less:
-        bfloat16 would not part neighbours."""
-        with torch.autocast(audio.device.type, enabled=False):
-            return audio.float() @ score.float().T * self.scale
+        """Similarities (n, m) of vectors (n, d) and (m, d), times `scale`, float32."""
+        return exact_product(audio, score.T) * self.scale
 
     @property
     def scale(self) -> Tensor | float:

@@ -68,10 +68,11 @@ def test_a_band_around_the_path_changes_nothing() -> None:
     rng = np.random.default_rng(1)
     columns = walk(rng, 50)
     rows = stretched(columns, np.linspace(0, 49, 70))
+    rows, columns = (np.round(one * 32) / 32 for one in (rows, columns))  # float32 sums of them are exact in any order
     whole = warp(rows, columns)
     middle = np.arange(70) * 50 // 70
     band = warp(rows, columns, band=(np.maximum(middle - 8, 0), np.minimum(middle + 9, 50)))
-    assert band.cost == pytest.approx(whole.cost, rel=1e-4)  # float32 products of other sizes round otherwise
+    assert band.cost == pytest.approx(whole.cost)
     assert np.array_equal(band.rows, whole.rows) and np.array_equal(band.columns, whole.columns)
 
 
