@@ -31,6 +31,7 @@ class SheetAudioConfig(PlannedConfig):
     msmd: Sequence[str] = ()
     exclude_works: Sequence[str] = ()
     fonts: Sequence[str] | None = None
+    draw_fonts: bool = False
     test_fonts: Sequence[str] = ()
     tempo: Sequence[float] = TEMPO
     variations: int = 0
@@ -53,6 +54,7 @@ class SheetAudioConfig(PlannedConfig):
             msmd=tuple(map(str, self.msmd)),
             exclude_works=tuple(map(str, self.exclude_works)),
             fonts=tuple(self.fonts) if self.fonts is not None else None,
+            draw_fonts=self.draw_fonts,
             test_fonts=tuple(self.test_fonts),
             tempo=tuple(self.tempo),
             variations=self.variations,

@@ -304,6 +304,7 @@ def reproduce(
     guitarset: Annotated[Path | None, typer.Option(help="Of les2023: dataset of hfmusic build guitarset.")] = None,
     synthesized: Annotated[Path | None, typer.Option(help="Of les2023: of build synthesized_instruments.")] = None,
     sheets: Annotated[Path | None, typer.Option(help="Of dorfer2017: dataset of hfmusic build sheet_audio.")] = None,
+    test_sheets: Annotated[Path | None, typer.Option(help="Of dorfer2017: another to test on.")] = None,
     rolls: Annotated[Path | None, typer.Option(help="Of dias2018: dataset of hfmusic build pianoroll_audio.")] = None,
     quiet_rolls: Annotated[Path | None, typer.Option(help="Of dias2018: the same, with --velocity one.")] = None,
     protocol: Annotated[
@@ -327,6 +328,7 @@ def reproduce(
         audio=audio,
         recordings={"maps": maps, "guitarset": guitarset, "synthesized": synthesized},
         sheets=sheets,
+        test_sheets=test_sheets,
         rolls={"loud": rolls, "quiet": quiet_rolls},
         protocol=protocol,
         cells=listed(cells),

@@ -84,6 +84,10 @@ def build(
     exclude_works: Annotated[
         str | None, typer.Option(help="The same: folders or datasets[:SPLIT] whose compositions are left out.")
     ] = None,
+    draw_fonts: Annotated[
+        bool | None,
+        typer.Option("--draw-fonts", help="sheet_audio: a training piece's font is drawn, not the first of them."),
+    ] = None,
     each_font: Annotated[
         bool | None, typer.Option("--each-font", help="The same: every font plays everything, not one drawn for each.")
     ] = None,
@@ -153,6 +157,7 @@ def build(
         "offsets": offsets,
         "sound": sound,
         "sampling_rate": sampling_rate,
+        "draw_fonts": draw_fonts,
         "each_font": each_font,
         "excerpt_seconds": excerpt_seconds,
         "layout": layout,

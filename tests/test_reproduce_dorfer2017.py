@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,12 @@ def test_each_cell_hears_what_its_augmentations_allow(sheets: Path, tmp_path: Pa
     before = (places.sheets / "train-00000-of-00001.parquet").stat().st_mtime_ns
     assert choose_renditions(places, CELLS, pieces=2, tested=1) == about
     assert (places.sheets / "train-00000-of-00001.parquet").stat().st_mtime_ns == before
+    elsewhere = replace(places, out=tmp_path / "elsewhere", tested=str(sheets))
+    assert choose_renditions(elsewhere, CELLS, pieces=2, tested=1) == about
+    swapped = write_sheets(tmp_path / "swapped", train=1, other=1, notes=4)
+    shutil.copy(sheets / "train-00000-of-00001.parquet", swapped / "test-00000-of-00001.parquet")
+    with pytest.raises(ValueError, match="swapped has in split 'test' what is trained on: train0"):
+        choose_renditions(replace(elsewhere, tested=str(swapped)), CELLS, pieces=None, tested=None)
     plain = write_sheets(tmp_path / "plain", train=1, other=1, notes=4)
     with pytest.raises(
         ValueError, match="plain has 1 renditions of one font as written, 1 with other tempi and 1 with"
@@ -106,7 +113,7 @@ def test_it_runs_from_end_to_end_and_resumes(
     assert result["retrieval"]["audio_to_sheet"]["chance_r@1"] == 0.1 and result["unique_pairs"] >= 10
     assert not list((out / "seed0").glob("*/checkpoint-*"))
     text = (out / "results.md").read_text(encoding="utf-8")
-    assert "`hfmusic reproduce dorfer2017 --scale small --seeds 0 --cells none,full`" in text
+    assert f"`hfmusic reproduce dorfer2017 --scale small --seeds 0 --cells none,full --sheets {sheets}`" in text
     assert "| *paper* | *1.70* | *11.67* | *21.17* | *168* | *11821* |" in text and "| chance | 10.00 |" in text
     assert (out / "results.png").read_bytes()[:4] == b"\x89PNG"
     measured = [finding for finding in summary["findings"] if finding["verdict"] != "not measured"]

@@ -46,6 +46,7 @@ class SheetAudioSettings:
         exclude_works: folders of scores or built datasets (FOLDER or FOLDER:SPLIT) whose compositions are left out.
         fonts: FONT or FONT:PROGRAM each (see `Voice.parse`). None: the shipped piano. Every training piece is played by
             the first of them as it is written; validation pieces by one that is drawn.
+        draw_fonts: training pieces too are played by one that is drawn.
         test_fonts: those of the test split; none: the same.
         tempo: factors of which those of the variations are drawn.
         variations: further renditions of each training piece, in turn: another font, another tempo, both.
@@ -61,6 +62,7 @@ class SheetAudioSettings:
     msmd: tuple[str, ...] = ()
     exclude_works: tuple[str, ...] = ()
     fonts: tuple[str, ...] | None = None
+    draw_fonts: bool = False
     test_fonts: tuple[str, ...] = ()
     tempo: tuple[float, ...] = TEMPO
     variations: int = 0
@@ -171,8 +173,8 @@ def _renditions(piece: ScorePiece, settings: SheetAudioSettings, rows: SheetAudi
     voices = len(rows.voices_of(split))
     rng = item_rng(settings.seed, piece.piece, "renditions")
     engraving = str(rng.choice(settings.engravings))
-    first = 0 if split == "train" else int(rng.integers(voices))
-    drawn = [(first, 1.0)] + (_variations(settings, voices, rng) if split == "train" else [])
+    first = 0 if split == "train" and not settings.draw_fonts else int(rng.integers(voices))
+    drawn = [(first, 1.0)] + (_variations(settings, first, voices, rng) if split == "train" else [])
     for number, (voice, tempo) in enumerate(drawn):
         yield {
             "id": f"{piece.piece}-v{number}" if number else piece.piece,
@@ -187,14 +189,17 @@ def _renditions(piece: ScorePiece, settings: SheetAudioSettings, rows: SheetAudi
         }
 
 
-def _variations(settings: SheetAudioSettings, voices: int, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """(voice, tempo) of each variation: in turn another font, another tempo, both, each once before any comes again."""
-    fonts = [int(voice) + 1 for voice in rng.permutation(voices - 1)]
+def _variations(
+    settings: SheetAudioSettings, first: int, voices: int, rng: np.random.Generator
+) -> list[tuple[int, float]]:
+    """(voice, tempo) of each variation of a piece that voice `first` plays: in turn another font, another tempo, both,
+    each once before any comes again."""
+    fonts = [int(voice) for voice in rng.permutation([voice for voice in range(voices) if voice != first])]
     tempi = [float(factor) for factor in rng.permutation(settings.tempo)]
     if not fonts:
-        return [(0, tempi[number % len(tempi)]) for number in range(settings.variations)]
+        return [(first, tempi[number % len(tempi)]) for number in range(settings.variations)]
     drawn = []
     for number in range(settings.variations):
         font, tempo = fonts[(number - (number + 1) // 3) % len(fonts)], tempi[(number - (number + 2) // 3) % len(tempi)]
-        drawn.append([(font, 1.0), (0, tempo), (font, tempo)][number % 3])
+        drawn.append([(font, 1.0), (first, tempo), (font, tempo)][number % 3])
     return drawn

@@ -33,6 +33,7 @@ def reproduce(
     audio: str | Path | None = None,
     recordings: Mapping[str, str | Path | None] | None = None,
     sheets: str | Path | None = None,
+    test_sheets: str | Path | None = None,
     rolls: Mapping[str, str | Path | None] | None = None,
     protocol: str = "leak-free",
     cells: Sequence[str] = (),
@@ -52,6 +53,7 @@ def reproduce(
         recordings: of les2023: the datasets "maps", "guitarset" and "synthesized", as `hfmusic build maps`, `guitarset`
             and `synthesized_instruments` make them.
         sheets: of dorfer2017: the dataset that `hfmusic build sheet_audio` makes, with several fonts and tempi.
+        test_sheets: of dorfer2017: the dataset whose validation and test splits are measured on. None: `sheets`.
         rolls: of dias2018: the datasets "loud" and "quiet" that `hfmusic build pianoroll_audio` makes of the same files
             and fonts, the second with `--velocity one`.
         protocol: of les2023: "leak-free" drops recordings of compositions that are in a test set, "paper" keeps them.
@@ -73,7 +75,8 @@ def reproduce(
         return _les2023(scale, seeds, place, recordings or {}, protocol, cells, dry_run, cache_dir)
     folder = Path(out or f"runs/{paper}-{scale}")
     if paper == "dorfer2017":
-        return _dorfer2017(scale, seeds, folder, str(sheets or SHEETS), cells, dry_run, cache_dir)
+        data = (str(sheets or SHEETS), str(test_sheets or ""))
+        return _dorfer2017(scale, seeds, folder, data, cells, dry_run, cache_dir)
     if paper == "dias2018":
         return _dias2018(scale, seeds, folder, rolls or {}, cells, dry_run, cache_dir)
     if paper == "r2crnn":
@@ -130,7 +133,13 @@ def _les2023(
 
 
 def _dorfer2017(
-    scale: str, seeds: Sequence[int], out: Path, data: str, patterns: Sequence[str], dry_run: bool, cache_dir: str
+    scale: str,
+    seeds: Sequence[int],
+    out: Path,
+    data: tuple[str, str],
+    patterns: Sequence[str],
+    dry_run: bool,
+    cache_dir: str,
 ) -> dict[str, Any]:
     from hfmusic.reproduce.dorfer2017 import SCALES, cells_called, reproduce_tables
     from hfmusic.reproduce.dorfer2017_data import Places
@@ -139,7 +148,10 @@ def _dorfer2017(
     if dry_run:
         return _even_plan(cells, SCALES[scale].steps, SCALES[scale].minutes, seeds, out)
     command = _command("dorfer2017", scale, (), seeds, patterns)
-    return reproduce_tables(scale=scale, seeds=seeds, places=Places(data, out, cache_dir), cells=cells, command=command)
+    for option, folder, default in (("sheets", data[0], SHEETS), ("test-sheets", data[1], "")):
+        command += f" --{option} {folder}" * (folder != default)
+    places = Places(data[0], out, cache_dir, data[1])
+    return reproduce_tables(scale=scale, seeds=seeds, places=places, cells=cells, command=command)
 
 
 def _dias2018(

@@ -31,11 +31,21 @@ class Hears(Protocol):
 
 @dataclass(frozen=True)
 class Places:
-    """Where the renditions come from, and where those that are used, lists of them, and the runs are."""
+    """Where the renditions come from, and where those that are used, lists of them, and the runs are.
+
+    Attributes:
+        data: the dataset that is trained on.
+        tested: that of validation and test; "": the same.
+    """
 
     data: str
     out: Path
     cache_dir: str
+    tested: str = ""
+
+    def data_of(self, split: str) -> str:
+        """The dataset that a split is taken from."""
+        return self.data if split == "train" else self.tested or self.data
 
     @property
     def sheets(self) -> Path:
@@ -97,7 +107,7 @@ def choose_renditions(
     Raises:
         ValueError: no piece is played as written, or no other font or tempo is there.
     """
-    train = read_renditions(places.data, "train")
+    train = read_renditions(places.data_of("train"), "train")
     count = Counter(one.voice for one in train if one.as_written)
     voice = min(count, key=lambda name: (-count[name], name)) if count else ""
     known = sorted({one.piece for one in train if one.as_written and one.voice == voice})
@@ -110,11 +120,14 @@ def choose_renditions(
     _check_variety(places, heard)
     used = {"train": [one.id for one in train if one.piece in chosen]}
     for split, limit in (("validation", None), ("test", tested)):
-        ids = _one_a_piece(read_renditions(places.data, split))
+        renditions = read_renditions(places.data_of(split), split)
+        if known := sorted(chosen & {one.piece for one in renditions}):
+            raise ValueError(f"{places.data_of(split)} has in split {split!r} what is trained on: {known[0]}")
+        ids = _one_a_piece(renditions)
         used[split] = [ids[place] for place in evenly(len(ids), limit)]
     for split, ids in used.items():
         target = places.sheets / f"{split}-00000-of-00001.parquet"
-        copy_rows(parquet_files(Path(places.data), split), frozenset(ids), target)
+        copy_rows(parquet_files(Path(places.data_of(split)), split), frozenset(ids), target)
     counts = {split: len(used[split]) for split in ("validation", "test")}
     return {"pieces": len(chosen), "font": voice, "train": heard, **counts}
 

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,20 @@ def test_renditions_of_a_piece_follow_each_other(
     assert [(voice > 0, written) for voice, written in drawn[1:]] == [(True, True), (False, False), (True, False)] * 2
     assert {voice for voice, _ in drawn} == {0, 1, 2}
     assert len({item["tempo"] for item in items[:7]}) == 5 and len({item["engraving"] for item in items[:7]}) == 1
+
+
+def test_fonts_are_drawn_for_training_pieces_too(scores: Path, fonts: list[str], monkeypatch: Any) -> None:
+    monkeypatch.setattr("hfmusic.data.sheet_audio.split_of", lambda work: "train")
+    settings = SheetAudioSettings(scores=(str(scores),), fonts=tuple(fonts), draw_fonts=True, variations=3)
+    firsts = set()
+    for seed in range(4):
+        rows = replace(settings, seed=seed).rows()
+        items = list(sheet_audio_items(replace(settings, seed=seed), rows, Counter()))
+        for first in range(0, len(items), 4):
+            voices = [item["voice"] for item in items[first : first + 4]]
+            assert voices[1] != voices[0] == voices[2] != voices[3]
+            firsts.add(voices[0])
+    assert firsts == {0, 1, 2}
 
 
 def test_works_are_kept_out(scores: Path, built: tuple[Path, dict[str, Any]]) -> None:
