@@ -1,8 +1,10 @@
-"""A training step in bfloat16, against the same step in float32, for the recommended networks.
+"""A training step in bfloat16, against the same step in float32, for the recommended networks; and where glibc keeps
+what is freed (`keep_memory`, as trainings do).
 
     python -m benchmarks.precision [--rounds 5] [--threads 1] [--output benchmarks/precision.md]
 
-Random inputs of the recipes' sizes, AdamW, both precisions in turn in one process, by CPU seconds of the process.
+Random inputs of the recipes' sizes, AdamW, both precisions in turn in one process, by CPU seconds of the process; then
+all again with memory kept.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from hfmusic.models.configuration_audio_score import AudioScoreConfig
 from hfmusic.models.configuration_unet_transcriber import UNetTranscriberConfig
 from hfmusic.models.modeling_audio_score import AudioScoreModel
 from hfmusic.models.modeling_unet_transcriber import UNetTranscriber
-from hfmusic.training.loop import has_bfloat16
+from hfmusic.training.loop import has_bfloat16, keep_memory
 
 FRAMES = 160  # 5.12 s
 
@@ -79,17 +81,21 @@ def main() -> None:
         "computes in bfloat16" if has_bfloat16() else "imitates bfloat16, so that `mixed_precision: auto` is float32"
     )
     lines = [
-        "# Steps in bfloat16",
+        "# Steps in bfloat16, and with memory kept",
         "",
-        f"`python -m benchmarks.precision --rounds {arguments.rounds} --threads {arguments.threads}`: medians, "
-        f"torch {torch.__version__}, {platform.machine()}, a CPU that {known}, {datetime.now(UTC).date()}.",
+        f"`python -m benchmarks.precision --rounds {arguments.rounds} --threads {arguments.threads}`: CPU seconds "
+        f"a step, medians, torch {torch.__version__}, {platform.machine()}, a CPU that {known}, "
+        f"{datetime.now(UTC).date()}.",
         "",
-        "| network | float32, CPU s a step | bfloat16 | ratio |",
-        "|---|---:|---:|---:|",
+        "| network | float32 | bfloat16 | ratio | bfloat16, memory kept | ratio to bfloat16 |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
-    for name in NETWORKS:
-        full, half = (statistics.median(seconds) for seconds in measure(name, arguments.rounds).values())
-        lines.append(f"| {name} | {full:.2f} | {half:.2f} | {half / full:.2f} |")
+    plain = {name: measure(name, arguments.rounds) for name in NETWORKS}
+    keep_memory()
+    for name, found in plain.items():
+        full, half = (statistics.median(seconds) for seconds in found.values())
+        kept = statistics.median(measure(name, arguments.rounds)["bfloat16"])
+        lines.append(f"| {name} | {full:.2f} | {half:.2f} | {half / full:.2f} | {kept:.2f} | {kept / half:.2f} |")
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:

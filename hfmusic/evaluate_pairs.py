@@ -31,6 +31,7 @@ from hfmusic.metrics.alignment import alignment_scores
 from hfmusic.metrics.ranking import KS, ranking_scores
 from hfmusic.retrieval.identify import NEIGHBOURS, Matches
 from hfmusic.retrieval.identify import identify as identified
+from hfmusic.retrieval.likeness import Likeness
 
 if TYPE_CHECKING:
     from hfmusic.hub import Loaded
@@ -149,9 +150,9 @@ def identify(pairs: Sequence[Pairs], *, neighbours: int = NEIGHBOURS) -> tuple[d
     """The rank of each rendition's piece, by kind of query, and the number of pieces.
 
     The snippets of a piece (of its first rendition) are its entries in the index. Each excerpt of a query votes for the
-    pieces of its nearest entries, as in paper 003; "..._in_line" ranks as `hfmusic find` does, by votes and by how many
-    excerpts have a match on one line of quarters against seconds. Pieces that are as good as the right one count before
-    it.
+    pieces of its nearest entries, as in paper 003; "..._in_line" ranks as `hfmusic find` does, by votes, by how many
+    excerpts have a match on one line of quarters against seconds, and by likeness along such lines. Pieces of as many
+    votes as the right one count before it.
     """
     first: dict[str, Pairs] = {}
     for one in pairs:
@@ -169,12 +170,11 @@ def identify(pairs: Sequence[Pairs], *, neighbours: int = NEIGHBOURS) -> tuple[d
             excerpts: Excerpts = getattr(one, kind)
             similarities, nearest = _nearest(excerpts.vectors, entries, neighbours)
             votes = np.bincount(places["piece"][nearest].ravel(), minlength=len(first)).astype(np.float64)
-            found = identified(Matches.of(excerpts.seconds, similarities, nearest, places), top=len(first))
-            scores = np.full(len(first), -1.0)
-            scores[[candidate.piece for candidate in found]] = [candidate.score for candidate in found]
-            for way, values in (("", votes), (IN_LINE, scores)):
-                last = number is None or values[number] < 0
-                ranks[kind + way].append(len(first) + 1 if last else int(np.sum(values >= values[number])))
+            ranks[kind].append(len(first) + 1 if number is None else int(np.sum(votes >= votes[number])))
+            matches = Matches.of(excerpts.seconds, similarities, nearest, places)
+            likeness = Likeness(excerpts.vectors, excerpts.seconds, entries, places)
+            found = [one.piece for one in identified(matches, likeness=likeness, top=len(first))]
+            ranks[kind + IN_LINE].append(found.index(number) + 1 if number in found else len(first) + 1)
     return {kind: np.array(found) for kind, found in ranks.items()}, len(first)
 
 

@@ -15,6 +15,7 @@ from hfmusic.models.audio_reading import Sound
 from hfmusic.render.engrave import png_bytes
 from hfmusic.retrieval.identify import NEIGHBOURS, Candidate, Matches, Ranking, identify
 from hfmusic.retrieval.index import Piece, SnippetIndex
+from hfmusic.retrieval.likeness import Likeness
 from hfmusic.scores import is_midi, read_played
 
 MOST_EXCERPTS = 100  # paper 003
@@ -97,7 +98,7 @@ def find(
         recording: a file, MIDI too where the index is of chroma or of piano rolls; or samples (n,) in -1..1 at
             `sampling_rate`: all of a piece, or some seconds.
         model: must be the one that made the index; None: that one.
-        ranking: "votes" as paper 003, or "both": votes, and matches in line.
+        ranking: "votes" as paper 003, or "both": votes, matches in line, and likeness of the whole.
 
     Raises:
         ValueError: no recording, a silent one, no index, or an index of another model; one sentence.
@@ -113,7 +114,8 @@ def find(
     moments = excerpt_seconds(seconds)
     similarities, rows = opened.search(queries, neighbours_of(len(opened)))
     matches = Matches.of(moments, similarities, rows, opened.places)
-    candidates = identify(matches, confidence=own.confidence, top=top, ranking=ranking)
+    likeness = Likeness(queries, moments, opened.vectors, opened.places)
+    candidates = identify(matches, likeness=likeness, confidence=own.confidence, top=top, ranking=ranking)
     pieces = tuple(_found(opened, one) for one in candidates)
     sure = bool(pieces) and candidates[0].confidence >= own.confidence.sure_from
     return Finding(name, seconds, len(moments), pieces, sure, _picture(opened, candidates))

@@ -2,7 +2,8 @@
 
 Paper 003: each excerpt gives its 25 nearest snippets, each a vote for its piece. Added: matches of one performance lie
 on a line of quarters against seconds. How many of the excerpts the best line of a piece passes tells a piece that was
-played from one that is only like it, and where in it the recording begins.
+played from one that is only like it, and where in it the recording begins. The likeliest are then compared whole
+(`hfmusic.retrieval.likeness`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import Literal
 
 import numpy as np
 
+from .likeness import Likeness
+
 NEIGHBOURS = 25
-_LOOKED_AT = 20  # pieces of most votes that lines are sought for
+_LIKENESS_WEIGHT = 10.0  # beside shares of votes and of excerpts in line
+_LOOKED_AT = 20  # pieces of most votes that lines are sought for, and that are compared whole
 _TEMPOS = 0.4 * 1.09 ** np.arange(28)  # quarters a second that are tried: 24 to 246 a minute
 _TOLERANCE = 2.0  # quarters to both sides of a line
 _WINDOW = 30.0  # seconds that a tempo is taken to hold
@@ -65,6 +69,7 @@ class Candidate:
         seconds, quarter: of the first match on the line: where the recording is in the piece.
         tempo: quarters a minute along the line.
         best: row of the index of the most similar snippet on the line, `best_seconds` where it is heard, `similarity`.
+        likeness: see `Likeness`; 0 where pieces are not compared.
         confidence: 0 to 1.
     """
 
@@ -78,17 +83,18 @@ class Candidate:
     best: int
     best_seconds: float
     similarity: float
+    likeness: float = 0.0
     confidence: float = 0.0
 
     @property
     def score(self) -> float:
         """What candidates are ranked by."""
-        return self.share + self.aligned
+        return self.share + self.aligned + _LIKENESS_WEIGHT * self.likeness
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """How sure the first of the candidates is: a logistic function of four numbers.
+    """How sure the first of the candidates is: a logistic function of five numbers.
 
     The defaults part 20-second parts of 12 songs from noise and from other songs (chroma; benchmarks/confidence.md). A
     model's config may hold its own, `confidence`, fitted by benchmarks/confidence.py.
@@ -96,7 +102,8 @@ class Confidence:
     Attributes:
         bias: added to the sum of the weights times the numbers.
         aligned: of the share of excerpts on the best line.
-        margin: of how far its score is above that of the second piece, as a share of it.
+        margin: of how far its shares of votes and of excerpts in line are above those of the second piece, as a share.
+        lead: of how much more like it the recording is than the second piece.
         share: of its share of the votes.
         similarity: of its best snippet's cosine.
         sure_from: the least confidence that is called sure.
@@ -105,6 +112,7 @@ class Confidence:
     bias: float = -5.5
     aligned: float = 8.0
     margin: float = 2.0
+    lead: float = 0.0
     share: float = 0.0
     similarity: float = 0.0
     sure_from: float = 0.5
@@ -116,37 +124,51 @@ class Confidence:
 
 
 def identify(
-    matches: Matches, *, confidence: Confidence | None = None, top: int = 10, ranking: Ranking = "both"
+    matches: Matches,
+    *,
+    likeness: Likeness | None = None,
+    confidence: Confidence | None = None,
+    top: int = 10,
+    ranking: Ranking = "both",
 ) -> list[Candidate]:
     """The pieces that a recording may be of, best first; none where nothing matched.
 
     The confidence of the first is that of `Confidence`; the others have its share by their scores.
 
     Args:
-        ranking: "votes" as the paper, or "both": votes, and excerpts on the best line.
+        likeness: what pieces are compared by; None: they are not.
+        ranking: "votes" as the paper, or "both": votes, excerpts on the best line, and likeness.
     """
     votes = np.bincount(matches.pieces)
     order = np.argsort(-votes, kind="stable")[: max(_LOOKED_AT, top)]
     found = [_candidate(matches, int(piece), int(votes[piece])) for piece in order if votes[piece]]
-    if ranking == "both":
-        found.sort(key=lambda one: -one.score)
     if not found:
         return []
+    if ranking == "both":
+        found.sort(key=lambda one: -one.score)
+        if likeness is not None:
+            found[:_LOOKED_AT] = _compared(found[:_LOOKED_AT], likeness)
     sure = (confidence or Confidence()).of(evidence(found))
-    best = found[0].score
-    return [_sure(one, sure if one is found[0] else min(sure, 1 - sure) * one.score / best) for one in found[:top]]
+    rest, best = min(sure, 1 - sure), max(found[0].score, 1e-9)
+    others = [replace(one, confidence=rest * max(0.0, one.score) / best) for one in found[1:top]]
+    return [replace(found[0], confidence=sure), *others]
 
 
 def evidence(candidates: list[Candidate]) -> dict[str, float]:
     """The numbers that `Confidence` weighs, of candidates in their order."""
-    first = candidates[0]
-    second = candidates[1].score if len(candidates) > 1 else 0.0
-    margin = (first.score - second) / max(first.score, 1e-9)
-    return {"aligned": first.aligned, "margin": margin, "share": first.share, "similarity": first.similarity}
+    first, *others = candidates
+    shares = first.share + first.aligned
+    second = others[0].share + others[0].aligned if others else 0.0
+    numbers = {"aligned": first.aligned, "margin": (shares - second) / max(shares, 1e-9)}
+    lead = first.likeness - (others[0].likeness if others else 0.0)
+    return {**numbers, "lead": lead, "share": first.share, "similarity": first.similarity}
 
 
-def _sure(candidate: Candidate, confidence: float) -> Candidate:
-    return replace(candidate, confidence=confidence)
+def _compared(candidates: list[Candidate], likeness: Likeness) -> list[Candidate]:
+    """With their likeness, best first."""
+    values = likeness.of([one.piece for one in candidates])
+    found = [replace(one, likeness=float(value)) for one, value in zip(candidates, values, strict=True)]
+    return sorted(found, key=lambda one: -one.score)
 
 
 def _candidate(matches: Matches, piece: int, votes: int) -> Candidate:
