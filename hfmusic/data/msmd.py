@@ -87,13 +87,25 @@ def _unrolled_sheet(path: Path) -> Sheet:
     played = _played(path.with_suffix(".mid"))
     if not numbers or not (max(numbers) < len(coordinates) and max(numbers.values()) < len(played)):
         raise ValueError(f"{path}: its noteheads do not belong to its {len(played)} notes")
-    notes = []
+    chords = defaultdict[tuple[float, int], list[tuple[float, float, _Played]]](list)
     for place, number in numbers.items():
         note, (y, x) = played[number], map(float, coordinates[place])
-        staff = 1 if y < image.shape[0] / 2 else 2
-        notes.append(SheetNote(0, 0, x, y, note.pitch, staff, note.quarters, note.onset, note.offset))
+        chords[note.quarters, 1 if y < image.shape[0] / 2 else 2].append((y, x, note))
+    notes = [
+        SheetNote(0, 0, x, y, note.pitch, staff, note.quarters, note.onset, note.offset)
+        for (_, staff), chord in chords.items()
+        for x, y, note in _highest_first(chord)
+    ]
     system = System(0, 0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
     return Sheet(pages=(image,), systems=(system,), notes=_ordered(notes), title=path.stem.split("__")[-1])
+
+
+def _highest_first(chord: list[tuple[float, float, _Played]]) -> list[tuple[float, float, _Played]]:
+    """(x, y, note) of a staff's notes that begin together, of (y, x, note) as the file joins them. Which is which it only
+    tells by their order in the MIDI file: what is printed higher sounds higher."""
+    heads = sorted((y, x) for y, x, _ in chord)
+    notes = sorted((note for _, _, note in chord), key=lambda note: -note.pitch)
+    return [(x, y, note) for (y, x), note in zip(heads, notes, strict=True)]
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

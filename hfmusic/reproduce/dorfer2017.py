@@ -99,7 +99,7 @@ SCALES = {
         evaluations=2,
         validation=500,
         minutes=5.0,
-        note="Not the paper's network: ours at half its channels, with cross entropy and without CCA, 300 steps of 128.",
+        note="Not the paper's network: ours at half its channels, cross entropy, no CCA, 300 steps of 128 pairs.",
     ),
     # At most 1000 epochs of 10,000 pairs, 100 a step; the plateau ends it before.
     "paper": Scale("paper", steps=100_000, evaluations=1000, validation=1000),

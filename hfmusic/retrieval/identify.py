@@ -18,7 +18,7 @@ import numpy as np
 from .likeness import Likeness
 
 NEIGHBOURS = 25
-_LIKENESS_WEIGHT = 10.0  # beside shares of votes and of excerpts in line
+_LIKENESS_WEIGHT = 20.0  # beside shares of votes and of excerpts in line (10 and 20 were tried on validation pieces)
 _LOOKED_AT = 20  # pieces of most votes that lines are sought for, and that are compared whole
 _TEMPOS = 0.4 * 1.09 ** np.arange(28)  # quarters a second that are tried: 24 to 246 a minute
 _TOLERANCE = 2.0  # quarters to both sides of a line
