@@ -44,7 +44,7 @@ def embedding(config: AudioScoreConfig, batch: int = 128) -> tuple[nn.Module, Ca
 
 NETWORKS = {
     "transcriber, 8 x 5.12 s": transcriber,
-    "audio and sheets, 128 pairs": lambda: embedding(AudioScoreConfig()),
+    "audio and sheets, 256 pairs": lambda: embedding(AudioScoreConfig(), 256),
     "audio and rolls, 128 pairs": lambda: embedding(AudioScoreConfig.recommended_roll()),
 }
 

@@ -132,8 +132,8 @@ def table(
     cells = index.inverted.cells if index.inverted else 0
     inside = sum(path.stat().st_size for path in index.folder.iterdir())
     vectors, megabytes = index.vectors.nbytes / 1e6, inside / 1e6
-    least = 1000 * min(spent.cpu for spent in times["index, and the whole ranking"])
-    reached = statistics.mean(found) >= WANTED_RECALL and least <= WANTED_MS
+    usual = 1000 * statistics.median(spent.wall for spent in times["index, and the whole ranking"])
+    reached = statistics.mean(found) >= WANTED_RECALL and usual <= WANTED_MS
     return [
         *lines,
         "",
@@ -141,7 +141,7 @@ def table(
         f"{built.wall:.0f} s ({built.cpu:.0f} s of CPU) with what chooses the number of cells ({cells}), opened in "
         f"{opened.wall:.1f} s ({opened.cpu:.1f} s). {megabytes:.0f} MB on disk, {vectors:.0f} MB of them vectors.",
         f"The right piece is first for {right} of {len(found)} queries. At most {WANTED_MS} ms and a recall of at "
-        f"least {WANTED_RECALL} are aimed at: {'reached' if reached else 'not reached'}, by CPU time.",
+        f"least {WANTED_RECALL} are aimed at: {'reached' if reached else 'not reached'} (median, by the clock).",
     ]
 
 

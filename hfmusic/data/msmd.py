@@ -101,8 +101,8 @@ def _unrolled_sheet(path: Path) -> Sheet:
 
 
 def _highest_first(chord: list[tuple[float, float, _Played]]) -> list[tuple[float, float, _Played]]:
-    """(x, y, note) of a staff's notes that begin together, of (y, x, note) as the file joins them. Which is which it only
-    tells by their order in the MIDI file: what is printed higher sounds higher."""
+    """(x, y, note) of a staff's notes that begin together, of (y, x, note) as the file joins them. Which is which it
+    only tells by their order in the MIDI file: what is printed higher sounds higher."""
     heads = sorted((y, x) for y, x, _ in chord)
     notes = sorted((note for _, _, note in chord), key=lambda note: -note.pitch)
     return [(x, y, note) for (y, x), note in zip(heads, notes, strict=True)]
