@@ -15,14 +15,12 @@ from typing import Literal
 
 import numpy as np
 
-from .likeness import Likeness
+from .likeness import TEMPOS, WINDOW, Likeness
 
 NEIGHBOURS = 25
 _LIKENESS_WEIGHT = 20.0  # beside shares of votes and of excerpts in line (10 and 20 were tried on validation pieces)
 _LOOKED_AT = 20  # pieces of most votes that lines are sought for, and that are compared whole
-_TEMPOS = 0.4 * 1.09 ** np.arange(28)  # quarters a second that are tried: 24 to 246 a minute
 _TOLERANCE = 2.0  # quarters to both sides of a line
-_WINDOW = 30.0  # seconds that a tempo is taken to hold
 
 Ranking = Literal["both", "votes"]
 
@@ -175,8 +173,8 @@ def _candidate(matches: Matches, piece: int, votes: int) -> Candidate:
     own = matches.where(matches.pieces == piece)
     aligned, line, tempo = 0, np.zeros(len(own.rows), bool), 0.0
     begin = float(own.seconds.min())
-    for first in np.arange(begin, float(own.seconds.max()) + 1e-6, _WINDOW):
-        inside = (own.seconds >= first) & (own.seconds < first + _WINDOW)
+    for first in np.arange(begin, float(own.seconds.max()) + 1e-6, WINDOW):
+        inside = (own.seconds >= first) & (own.seconds < first + WINDOW)
         passed, on_line = _best_line(own, inside)
         if aligned == 0 and passed:
             tempo = float(np.polyfit(own.seconds[on_line], own.quarters[on_line], 1)[0])
@@ -204,12 +202,12 @@ def _best_line(own: Matches, inside: np.ndarray) -> tuple[int, np.ndarray]:
     rows = np.nonzero(inside)[0]
     if len(np.unique(own.excerpts[rows])) < 2:
         return 0, nowhere
-    offsets = own.quarters[rows] - _TEMPOS[:, None] * own.seconds[rows]
+    offsets = own.quarters[rows] - TEMPOS[:, None] * own.seconds[rows]
     bins = np.floor(offsets / _TOLERANCE).astype(np.int64)
     bins -= bins.min()
     width, excerpts = int(bins.max()) + 2, int(own.excerpts.max()) + 1
     both = np.stack([bins, bins + 1])  # each match in two neighbouring bins: lines are not cut by a bin's edge
-    cells = (np.arange(len(_TEMPOS))[:, None] * width + both) * excerpts + own.excerpts[rows]
+    cells = (np.arange(len(TEMPOS))[:, None] * width + both) * excerpts + own.excerpts[rows]
     counts = np.bincount(np.unique(cells) // excerpts)
     line = int(np.argmax(counts))
     on = ((cells // excerpts) == line).any(axis=(0, 1))
