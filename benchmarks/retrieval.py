@@ -109,8 +109,11 @@ def measure(vectors: np.ndarray, folder: Path, queries: int, rng: np.random.Gene
         (similarities, rows), spent = timed(lambda one=one: index.search(one, K))
         times["index"].append(spent)
         likeness = Likeness(one, seconds, index.vectors, index.places)
-        matches = Matches.of(seconds, similarities, rows, index.places)
-        ranked, voted = timed(lambda pair=(matches, likeness): identify(pair[0], likeness=pair[1]))
+        ranked, voted = timed(
+            lambda near=(similarities, rows), like=likeness: identify(
+                Matches.of(seconds, *near, index.places), likeness=like
+            )
+        )
         times["index, and the whole ranking"].append(Spent(spent.wall + voted.wall, spent.cpu + voted.cpu))
         found.append(recall(rows, wanted))
         right += ranked[0].piece == piece

@@ -105,7 +105,7 @@ def choose_renditions(
     The font (and program) of cells that hear only one is the one that plays most pieces as they are written.
 
     Raises:
-        ValueError: no piece is played as written, or no other font or tempo is there.
+        ValueError: no piece is played as written, no other font or tempo is there, or a piece trained on is tested.
     """
     train = read_renditions(places.data_of("train"), "train")
     count = Counter(one.voice for one in train if one.as_written)

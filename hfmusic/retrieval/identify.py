@@ -85,17 +85,22 @@ class Candidate:
     confidence: float = 0.0
 
     @property
+    def shares(self) -> float:
+        """Of the votes, and of the excerpts in line."""
+        return self.share + self.aligned
+
+    @property
     def score(self) -> float:
         """What candidates are ranked by."""
-        return self.share + self.aligned + _LIKENESS_WEIGHT * self.likeness
+        return self.shares + _LIKENESS_WEIGHT * self.likeness
 
 
 @dataclass(frozen=True)
 class Confidence:
     """How sure the first of the candidates is: a logistic function of five numbers.
 
-    The defaults part 20-second parts of 12 songs from noise and from other songs (chroma; benchmarks/confidence.md). A
-    model's config may hold its own, `confidence`, fitted by benchmarks/confidence.py.
+    The defaults were chosen on 20-second parts of 12 songs, noise and other songs (chroma); benchmarks/confidence.md
+    fits weights to 30. A model's config may hold its own, `confidence`, fitted by benchmarks/confidence.py.
 
     Attributes:
         bias: added to the sum of the weights times the numbers.
@@ -155,11 +160,14 @@ def identify(
 def evidence(candidates: list[Candidate]) -> dict[str, float]:
     """The numbers that `Confidence` weighs, of candidates in their order."""
     first, *others = candidates
-    shares = first.share + first.aligned
-    second = others[0].share + others[0].aligned if others else 0.0
-    numbers = {"aligned": first.aligned, "margin": (shares - second) / max(shares, 1e-9)}
-    lead = first.likeness - (others[0].likeness if others else 0.0)
-    return {**numbers, "lead": lead, "share": first.share, "similarity": first.similarity}
+    shares, likeness = (others[0].shares, others[0].likeness) if others else (0.0, 0.0)
+    return {
+        "aligned": first.aligned,
+        "margin": (first.shares - shares) / max(first.shares, 1e-9),
+        "lead": first.likeness - likeness,
+        "share": first.share,
+        "similarity": first.similarity,
+    }
 
 
 def _compared(candidates: list[Candidate], likeness: Likeness) -> list[Candidate]:

@@ -71,7 +71,7 @@ def set_up_device(config: TrainingConfig) -> Accelerator:
 
 def keep_memory() -> None:
     """Have glibc keep what is freed: every step asks for the same again, and the kernel would clear it each time, which
-    took a fifth of the time (benchmarks/precision.md). Elsewhere nothing happens."""
+    took up to a third of the time (benchmarks/precision.md). Elsewhere nothing happens."""
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -10,6 +10,7 @@ import pytest
 from hfmusic.retrieval.identify import Matches, identify
 from hfmusic.retrieval.index import PLACE
 from hfmusic.retrieval.likeness import BACKWARD, Likeness
+from hfmusic.retrieval.neighbours import noisy
 
 PIECES, EACH, TEMPO = 5, 300, 2.0
 
@@ -18,21 +19,17 @@ PIECES, EACH, TEMPO = 5, 300, 2.0
 def likeness() -> Likeness:
     """Piece 3 from its quarter 16 on, two quarters a second for 20 seconds; a snippet every half quarter."""
     rng = np.random.default_rng(0)
-    vectors = unit(rng.standard_normal((PIECES * EACH, 32)))
+    vectors = rng.standard_normal((PIECES * EACH, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     places = np.zeros(len(vectors), PLACE)
     places["piece"], places["quarter"] = np.arange(len(vectors)) // EACH, np.arange(len(vectors)) % EACH / 2
     seconds = np.arange(40) * 0.5
     return Likeness(heard(vectors, 3, 16 + TEMPO * seconds, rng), seconds, vectors, places)
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
 def heard(vectors: np.ndarray, piece: int, quarters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What is at some quarters of a piece, at a cosine of 0.7."""
-    played = vectors[piece * EACH + np.round(2 * quarters).astype(int)]
-    return unit(played + unit(rng.standard_normal(played.shape)) * 1.02)
+    return noisy(vectors[piece * EACH + np.round(2 * quarters).astype(int)], rng, 0.7)
 
 
 def test_what_was_played_is_most_alike(likeness: Likeness) -> None:
