@@ -82,7 +82,7 @@ class PairEmbedder:
 
     def row(self, rendition: SheetAudio) -> SheetRow:
         """Its systems as one row, unscaled and as high as the model's snippets."""
-        return unroll(rendition.sheet, height=self.processor.image_height)
+        return unroll(rendition.sheet, height=self.processor.image_height, fit=self.processor.fitted_height)
 
     def audio(self, spectrogram: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (N, d) of the excerpts around moments, and their keys (N,)."""

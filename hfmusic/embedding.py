@@ -113,7 +113,7 @@ class ModelEmbedder:
 
     def row(self, sheet: Sheet) -> SheetRow:
         """As high as its snippets, unscaled."""
-        return unroll(sheet, height=self._processor.image_height)
+        return unroll(sheet, height=self._processor.image_height, fit=self._processor.fitted_height)
 
     def sound(self, sound: Sound, seconds: np.ndarray) -> np.ndarray:
         """See `Embedder`."""

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 PAGE_WIDTH = 835  # of all pages, as MSMD has them: errors of alignment are shares of it
+_AROUND = 20.0  # pixels beyond a system's outer lines that are its own where it is made to fit: three spaces of a staff
 
 
 class SheetNote(NamedTuple):
@@ -108,7 +109,8 @@ class SheetRow:
         starts: x in the row where each system begins.
         lefts, tops: the pixel of its page that each system's first column, and the row's uppermost line, shows.
         pages: the page of each system.
-        scale: row pixels a page pixel, across (down it is the asked one, to the rounding of the height).
+        scale: row pixels a page pixel, across (down it is the asked one, to the rounding of the height, or less where
+            a system is made to fit).
     """
 
     image: np.ndarray
@@ -128,7 +130,7 @@ class SheetRow:
         return self.pages[system], system, self.lefts[system] + (row_x - self.starts[system]) / self.scale
 
 
-def unroll(sheet: Sheet, *, height: int = 200, scale: float = 1.0) -> SheetRow:
+def unroll(sheet: Sheet, *, height: int = 200, scale: float = 1.0, fit: int | None = None) -> SheetRow:
     """Cut the systems out of their pages and join them from left to right, as MSMD does.
 
     Each system is cut between its left and right end, and `height / 2` above and below its centre: whatever of the page
@@ -137,15 +139,19 @@ def unroll(sheet: Sheet, *, height: int = 200, scale: float = 1.0) -> SheetRow:
     Args:
         height: of the cut in pixels of the page.
         scale: row pixels a page pixel, at most 1.
+        fit: a system that is taller than so many pixels, with a little above and below its outer lines, is squeezed
+            down to them, and not across. None: none is.
 
     Raises:
         ValueError: a sheet without systems, or a height or scale that cannot be.
     """
     if height < 1 or not 0 < scale <= 1:
         raise ValueError(f"height must be at least 1 and scale above 0 and at most 1, got {height} and {scale}")
+    if fit is not None and fit < 1:
+        raise ValueError(f"systems fit into at least 1 pixel, got {fit}")
     if not sheet.systems:
         raise ValueError("a sheet without systems cannot be unrolled")
-    cuts = [_cut(sheet.pages[system.page], system, height) for system in sheet.systems]
+    cuts = [_cut(sheet.pages[system.page], system, height, fit) for system in sheet.systems]
     row = np.concatenate([image for image, _, _ in cuts], axis=1)
     across = max(1, round(row.shape[1] * scale)) / row.shape[1]
     begins = np.cumsum([0, *(image.shape[1] for image, _, _ in cuts[:-1])])
@@ -162,14 +168,21 @@ def unroll(sheet: Sheet, *, height: int = 200, scale: float = 1.0) -> SheetRow:
     )
 
 
-def _cut(page: np.ndarray, system: System, height: int) -> tuple[np.ndarray, int, int]:
+def _cut(page: np.ndarray, system: System, height: int, fit: int | None) -> tuple[np.ndarray, int, int]:
     """The strip of a system, and the column and row of the page where it begins."""
     left, right = max(0, int(np.floor(system.left))), min(page.shape[1], int(np.ceil(system.right)))
-    top = round((system.top + system.bottom) / 2 - height / 2)
     if right <= left:
         raise ValueError(f"a system from x {system.left:g} to {system.right:g} on a page of {page.shape[1]} pixels")
-    strip = np.full((height, right - left), 255, np.uint8)
-    first, last = max(0, top), min(page.shape[0], top + height)
-    if last > first:
-        strip[first - top : last - top] = page[first:last, left:right]
-    return strip, left, top
+    middle = (system.top + system.bottom) / 2
+    squeeze = max(1.0, (system.bottom - system.top + 2 * _AROUND) / fit) if fit else 1.0
+    top = middle - height * squeeze / 2
+    first = round(top) if squeeze == 1 else int(np.floor(top))
+    rows = height if squeeze == 1 else int(np.ceil(top + height * squeeze)) - first
+    strip = np.full((rows, right - left), 255, np.uint8)
+    begin, end = max(0, first), min(page.shape[0], first + rows)
+    if end > begin:
+        strip[begin - first : end - first] = page[begin:end, left:right]
+    if squeeze > 1:
+        box = (0.0, top - first, float(right - left), top - first + height * squeeze)
+        strip = np.asarray(Image.fromarray(strip).resize((right - left, height), Image.Resampling.HAMMING, box=box))
+    return strip, left, first

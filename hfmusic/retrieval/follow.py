@@ -50,7 +50,7 @@ class Followed:
 
     Attributes:
         fit: 1 where both are alike, 0 where they are as far apart as what does not belong together; less where most
-            of both is left out.
+            of both is left out. By chroma, where there is chroma.
     """
 
     passages: list[Passage]
@@ -82,7 +82,10 @@ def follow_chroma(
     pieces = path.pieces()
     reach = [(piece is pieces[0], piece is pieces[-1]) for piece in pieces]
     passages = [_passage(piece, time, *ends, len(audio), len(notes)) for piece, ends in zip(pieces, reach, strict=True)]
-    return Followed(passages, _covered(path, audio, notes) * (1 - path.mean / max(chance_cost(audio, notes), 1e-9)))
+    heard, written = audio[:, : chroma.SIZE], notes[:, : chroma.SIZE]  # vectors are of how a score looks, too
+    apart = heard[path.rows] - written[path.columns]
+    mean = float(np.einsum("nd,nd->n", apart, apart).mean())
+    return Followed(passages, _covered(path, heard, written) * (1 - mean / max(chance_cost(heard, written), 1e-9)))
 
 
 def _covered(path: Path, audio: np.ndarray, notes: np.ndarray) -> float:

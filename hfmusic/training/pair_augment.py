@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import scipy.signal
 
 from hfmusic.data.snippets import SnippetGeometry, cut_audio, cut_sheet
 
@@ -28,10 +29,11 @@ class PairAugmentConfig:
 
     Ours, of pictures: `contrast` (relative), `blur` (standard deviation in pixels), `noise` (in parts of the range);
     of sounds: `gain_db`, `equaliser_db` (standard deviation of a smooth curve over the bands), `floor` (noise, in the
-    spectrogram's units before the logarithm), `stretch` (relative; time is resampled about the excerpt's middle).
+    spectrogram's units before the logarithm), `stretch` (relative; time is resampled about the excerpt's middle),
+    `room` (the part of a frame's sound that lasts into the next, of 20 a second: rooms, pedals, long releases).
 
-    Beside rolls those of pictures do nothing, `onset_shift` counts steps, and where spectra are in decibels `floor` is
-    the part of their range that noise fills.
+    Beside rolls those of pictures and `room` do nothing, `onset_shift` counts steps, and where spectra are in decibels
+    `floor` is the part of their range that noise fills.
     """
 
     scale: float = 0.0
@@ -47,12 +49,13 @@ class PairAugmentConfig:
     equaliser_db: float = 0.0
     floor: float = 0.0
     stretch: float = 0.0
+    room: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not isinstance(value, tuple) and value < 0:
                 raise ValueError(f"pair_augment.{name} must not be negative, got {value}")
-        for name in ("scale", "contrast", "stretch"):
+        for name in ("scale", "contrast", "stretch", "room"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"pair_augment.{name} must be under 1, got {getattr(self, name)}")
 
@@ -102,11 +105,14 @@ def _stretched(excerpt: np.ndarray, stretch: float, frames: int) -> np.ndarray:
 
 
 def _coloured(excerpt: np.ndarray, config: PairAugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Gain, equaliser and noise of magnitudes, which the spectrogram has as log10(1 + x)."""
-    if not (config.gain_db or config.equaliser_db or config.floor):
+    """Gain, equaliser, room and noise of magnitudes, which the spectrogram has as log10(1 + x)."""
+    if not (config.gain_db or config.equaliser_db or config.floor or config.room):
         return excerpt
     decibels = drawn_decibels(excerpt.shape[1], config, rng)
     magnitudes = np.expm1(excerpt * np.float32(np.log(10))) * (10 ** (decibels / 20)).astype(np.float32)
+    if config.room:
+        lasting = np.array([1.0, -config.room * rng.random()], np.float32)
+        magnitudes = scipy.signal.lfilter(np.ones(1, np.float32), lasting, magnitudes, axis=0)
     if config.floor:
         magnitudes += np.abs(rng.standard_normal(excerpt.shape, np.float32)) * np.float32(config.floor * rng.random())
     return np.log1p(magnitudes) / np.float32(np.log(10))

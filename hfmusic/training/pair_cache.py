@@ -136,7 +136,7 @@ def _write(dataset: str | Path, split: str, processor: AudioScoreProcessor, fold
     with ExitStack() as stack:
         pictures, spectra = (stack.enter_context((folder / f"{name}.raw").open("wb")) for name in ("rows", "spectra"))
         for rendition in tqdm(read_sheet_audio(dataset, split), desc=title, unit="rendition"):
-            unrolled = unroll(rendition.sheet, height=height)
+            unrolled = unroll(rendition.sheet, height=height, fit=processor.fitted_height)
             picture = scaled(unrolled.image, processor.image_scale, rows)
             number = known.setdefault(hashlib.sha256(picture.tobytes()).hexdigest(), len(known))
             if number == len(row_offsets) - 1:

@@ -20,6 +20,7 @@ PRESETS = {
 }
 Processor = AudioScoreProcessor | AudioRollProcessor
 LOSS_OPTIONS = ("margin", "temperature", "learned_temperature")
+ROW_OPTIONS = ("fit_systems",)
 
 
 def build_audio_score(config: TrainingConfig) -> tuple[AudioScoreModel, Processor]:
@@ -46,16 +47,16 @@ def build_audio_score(config: TrainingConfig) -> tuple[AudioScoreModel, Processo
 
 
 def _trained(folder: str, options: dict[str, Any], processor: dict[str, Any]) -> tuple[AudioScoreModel, Processor]:
-    """A trained model with other options of the loss."""
-    wrong = [name for name in options if name not in LOSS_OPTIONS]
-    if wrong or processor:
+    """A trained model with other options of the loss, and of how systems are joined to rows."""
+    wrong = [*sorted(set(options) - set(LOSS_OPTIONS)), *sorted(set(processor) - set(ROW_OPTIONS))]
+    if wrong:
         raise ValueError(
-            f"with initial, model takes only {', '.join(LOSS_OPTIONS)} and processor nothing: the network is given; "
-            f"got {[*wrong, *processor][0]}"
+            f"with initial, model takes only {', '.join(LOSS_OPTIONS)} and processor only {', '.join(ROW_OPTIONS)}: "
+            f"the network is given; got {wrong[0]}"
         )
     try:
         model = AudioScoreModel.from_pretrained(folder, **options)
         kind = AudioRollProcessor if model.config.score_input == "roll" else AudioScoreProcessor
-        return model, kind.from_pretrained(folder)
+        return model, kind.from_pretrained(folder, **processor)
     except OSError as error:
         raise ValueError(f"initial must be a model folder or a Hub name, got {folder!r}") from error

@@ -32,6 +32,8 @@ class AudioScoreProcessor(ProcessorMixin):
         frames: of an excerpt.
         image_height, image_width: of a snippet on the page.
         image_scale: by which it is scaled.
+        fit_systems: whoever joins systems to a row squeezes those that are taller than `image_height`; see
+            `fitted_height`.
     """
 
     _auto_class = "AutoProcessor"
@@ -48,6 +50,7 @@ class AudioScoreProcessor(ProcessorMixin):
         image_height: int = 250,
         image_width: int = 320,
         image_scale: float = 0.4,
+        fit_systems: bool = False,
     ) -> None:
         super().__init__()
         if min(frames, image_height, image_width, image_scale) <= 0:
@@ -57,7 +60,7 @@ class AudioScoreProcessor(ProcessorMixin):
         self.sampling_rate, self.frame_size, self.frame_rate = sampling_rate, frame_size, frame_rate
         self.bands_per_octave, self.fmin, self.fmax = bands_per_octave, fmin, fmax
         self.frames, self.image_height, self.image_width = frames, image_height, image_width
-        self.image_scale = image_scale
+        self.image_scale, self.fit_systems = image_scale, fit_systems
         self.front_end()  # options that make no spectrogram are told now
 
     @classmethod
@@ -82,6 +85,11 @@ class AudioScoreProcessor(ProcessorMixin):
     def score_size(self) -> tuple[int, int]:
         """Rows and columns of a snippet as the model sees it."""
         return round(self.image_height * self.image_scale), round(self.image_width * self.image_scale)
+
+    @property
+    def fitted_height(self) -> int | None:
+        """Into how many pixels of the page systems are squeezed that are taller; None: no system is."""
+        return self.image_height if self.fit_systems else None
 
     def front_end(self) -> LogSpectrogram:
         """The spectrogram's transform."""

@@ -39,6 +39,21 @@ def test_places_come_back(scale: float) -> None:
     assert row.page_place(-5)[1] == 0 and row.page_place(1e6)[1] == 2
 
 
+def test_tall_systems_are_squeezed_until_they_fit() -> None:
+    tall = page(600)
+    tall[100], tall[420] = 250, 251  # of a system's outer lines, 360 pixels with what is around them
+    systems = (System(0, 10, 100, 110, 420), System(0, 10, 500, 60, 540))
+    plain, fitted = (unroll(Sheet((tall,), systems, ()), height=200, fit=fit) for fit in (None, 180))
+    assert fitted.image.shape == plain.image.shape and fitted.starts == plain.starts
+    assert fitted.tops == (60, plain.tops[1]) and np.array_equal(fitted.image[:, 100:], plain.image[:, 100:])
+    assert not (plain.image[:, :100] >= 250).any()
+    assert [np.argmax(fitted.image[:100, 0]), 100 + np.argmax(fitted.image[100:, 0])] == [20, 180]
+    assert (np.diff(fitted.image[100, :100].astype(int)) == 1).all()  # nothing moves across
+    assert np.array_equal(unroll(Sheet((tall,), systems, ()), height=200, fit=360).image, plain.image)
+    with pytest.raises(ValueError, match="at least 1 pixel, got 0"):
+        unroll(sheet(), fit=0)
+
+
 def test_scaled_pixels_are_means() -> None:
     row = unroll(sheet(), height=100, scale=0.5)
     assert row.image[25, 10] == pytest.approx(10 + 20.5, abs=1)

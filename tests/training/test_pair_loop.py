@@ -104,9 +104,9 @@ def test_it_learns_a_piece_and_exports_what_finds_it(pair_recipe: Any, tmp_path:
 
 def test_what_it_exports_goes_on(pair_recipe: Any) -> None:
     run = Training(load_recipe(pair_recipe("first", max_steps=2, validation=[]))).run()
-    path = pair_recipe("second", initial=str(run / "model"), model={"temperature": 0.1})
-    model, processor = build_audio_score(load_recipe(path))
-    assert model.config.temperature == 0.1 and processor.frames == 24
+    options = {"model": {"temperature": 0.1}, "processor": {"fit_systems": True}}
+    model, processor = build_audio_score(load_recipe(pair_recipe("second", initial=str(run / "model"), **options)))
+    assert model.config.temperature == 0.1 and processor.frames == 24 and processor.fit_systems
     assert torch.equal(model.score_tower.body[0].weight, weights(run)["score_tower.body.0.weight"])
 
 
