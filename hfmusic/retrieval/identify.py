@@ -18,7 +18,7 @@ import numpy as np
 from .likeness import TEMPOS, WINDOW, Likeness
 
 NEIGHBOURS = 25
-_LIKENESS_WEIGHT = 20.0  # beside shares of votes and of excerpts in line (10 and 20 were tried on validation pieces)
+_LIKENESS_WEIGHT = 100.0  # beside shares of votes and of excerpts in line (5 to 80, and it alone: validation pieces)
 _LOOKED_AT = 20  # pieces of most votes that lines are sought for, and that are compared whole
 _TOLERANCE = 2.0  # quarters to both sides of a line
 
