@@ -261,10 +261,10 @@ def figure(results: Results) -> bytes:
         if results[cell][0]["alignment"]
     ]
     if boxes:
-        left.bxp(boxes, showfliers=False)
-        left.set(ylabel="error, page widths", title="Alignment (figure 7)")
-        left.set_yscale("symlog", linthresh=0.01)
-        left.tick_params(axis="x", labelrotation=20)
+        left.bxp(boxes, showfliers=False, orientation="horizontal")
+        left.set(xlabel="error, page widths", title="Alignment (figure 7)")
+        left.set_xscale("symlog", linthresh=0.01)
+        left.invert_yaxis()
     cells = [cell for cell in CELLS if cell.name in results]
     for shift, (direction, title) in zip((-0.2, 0.2), DIRECTIONS.items(), strict=True):
         values = [[score_of(run, "r@25", direction) for run in results[cell.name]] for cell in cells]
@@ -274,7 +274,7 @@ def figure(results: Results) -> bytes:
     right.set(xlabel="R@25, %", title="Table 2")
     right.invert_yaxis()
     if cells:
-        right.legend()
+        page.legend(loc="outside lower right", ncols=2)
     file = io.BytesIO()
     page.savefig(file, dpi=120, format="png")
     return file.getvalue()

@@ -18,7 +18,7 @@ import numpy as np
 from .likeness import TEMPOS, WINDOW, Likeness
 
 NEIGHBOURS = 25
-_LIKENESS_WEIGHT = 100.0  # beside shares of votes and of excerpts in line (5 to 80, and it alone: validation pieces)
+_LIKENESS_WEIGHT = 1000.0  # beside shares of votes and of excerpts in line: these decide where none was sought
 _LOOKED_AT = 20  # pieces of most votes that lines are sought for, and that are compared whole
 _TOLERANCE = 2.0  # quarters to both sides of a line
 
@@ -140,7 +140,7 @@ def identify(
 
     Args:
         likeness: what pieces are compared by; None: they are not.
-        ranking: "votes" as the paper, or "both": votes, excerpts on the best line, and likeness.
+        ranking: "votes" as the paper, or "both": those of most votes and excerpts on the best line, by likeness.
     """
     votes = np.bincount(matches.pieces)
     order = np.argsort(-votes, kind="stable")[: max(_LOOKED_AT, top)]

@@ -34,7 +34,7 @@ def heard(vectors: np.ndarray, piece: int, quarters: np.ndarray, rng: np.random.
 
 def test_what_was_played_is_most_alike(likeness: Likeness) -> None:
     values = likeness.of(range(PIECES))
-    assert np.argmax(values) == 3 and values[3] > 0.5 > 0.3 > np.delete(values, 3).max()
+    assert np.argmax(values) == 3 and values[3] > 0.15 > 0.05 > np.delete(values, 3).max()
     assert likeness.of([3, 0]) == pytest.approx(values[[3, 0]], abs=1e-5)
 
 
@@ -49,7 +49,7 @@ def test_each_half_minute_has_its_own_line(likeness: Likeness) -> None:
     seconds = np.arange(120) * 0.5
     quarters = np.where(seconds < 30, 10 + 2 * seconds, 10 + 3 * (seconds - 30))
     queries = heard(likeness.vectors, 3, quarters, np.random.default_rng(2))
-    assert replace(likeness, queries=queries, seconds=seconds).of([3])[0] > 0.5
+    assert replace(likeness, queries=queries, seconds=seconds).of([3])[0] > 0.15
 
 
 def test_the_wrong_way_round_is_not_alike(likeness: Likeness) -> None:
@@ -73,4 +73,4 @@ def test_pieces_of_few_votes_are_found_by_it(likeness: Likeness) -> None:
     matches = Matches.of(likeness.seconds, np.full((40, 3), 0.6), rows, likeness.places)
     assert identify(matches)[0].piece == 1 == identify(matches, likeness=likeness, ranking="votes")[0].piece
     first, second = identify(matches, likeness=likeness)
-    assert (first.piece, second.piece) == (3, 1) and first.likeness > 0.5 and first.confidence >= 0
+    assert (first.piece, second.piece) == (3, 1) and first.likeness > 0.15 and first.confidence >= 0
