@@ -78,6 +78,8 @@ def errors(played: Played, sheet: Sheet, method: Method, model: Embedder | None)
     """Seconds, of each onset, and the fit."""
     found = align(played.sound, sheet, method=method, model=None if method == "chroma" else model)
     quarters, seconds = [row.quarter for row in found.rows], [row.audio_seconds for row in found.rows]
+    if not quarters:  # no onset is on the path
+        return np.full(len(played.seconds), len(played.sound) / RATE), found.fit
     return np.abs(np.interp(played.quarters, quarters, seconds) - played.seconds), found.fit
 
 

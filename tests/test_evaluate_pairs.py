@@ -25,6 +25,7 @@ class Reader:
 
     sampling_rate, frame_rate, frames = RATE, 20.0, 8
     image_height, image_width, image_scale = 40, 20, 1.0
+    fitted_height = None
 
     def spectrogram(self, sound: np.ndarray) -> np.ndarray:
         hop = int(self.sampling_rate / self.frame_rate)

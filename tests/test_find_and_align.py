@@ -242,6 +242,7 @@ class Cutter:
     """Its processor: frames of chroma as a spectrogram, single pixels as snippets."""
 
     sampling_rate, frame_rate, frame_size, image_height = RATE, chroma.FRAME_RATE, chroma.WINDOW, 60
+    fitted_height = None
 
     def spectrogram(self, sound: np.ndarray) -> np.ndarray:
         return chroma.features(chroma.sound_energies(sound))[:, :12]

@@ -16,7 +16,7 @@ import numpy as np
 
 TEMPOS = 0.4 * 1.09 ** np.arange(28)  # quarters a second that are tried: 24 to 246 a minute
 WINDOW = 30.0  # seconds that a tempo is taken to hold
-SHARPNESS = 0.2  # cosines are divided by it (chosen on validation pieces among 0.07, 0.1, 0.14, 0.2 and as they are)
+TEMPERATURE = 0.2  # cosines are divided by it (chosen on validation pieces among 0.07, 0.1, 0.14, 0.2 and as they are)
 BACKWARD = 0.75  # of the likeness backward (likewise among 0, 0.25, 0.5, 0.75 and 1)
 _BETWEEN = int(WINDOW * TEMPOS[-1]) + 1  # quarters of nothing between two pieces: no line reaches over them
 
@@ -37,7 +37,7 @@ class Likeness:
 
     def of(self, pieces: Sequence[int]) -> np.ndarray:
         """How like the excerpts are to what is written where the best lines of a piece pass, less `BACKWARD` of the
-        same backward, (P,): means of exp((cosine - 1) / `SHARPNESS`), at most 1."""
+        same backward, (P,): means of exp((cosine - 1) / `TEMPERATURE`), at most 1."""
         rows = np.flatnonzero(np.isin(self.places["piece"], pieces))  # an index may hold a million
         grids = [self._grid(rows[self.places["piece"][rows] == piece]) for piece in pieces]
         nothing = np.zeros((len(self.queries), _BETWEEN), np.float32)
@@ -58,7 +58,7 @@ class Likeness:
         quarters = np.maximum(self.places["quarter"][rows], 0).astype(np.int64)
         occupied, begins = np.unique(quarters, return_index=True)
         cosines = self.queries @ np.asarray(self.vectors[rows], np.float32).T
-        similar = np.exp((cosines - 1) / np.float32(SHARPNESS))
+        similar = np.exp((cosines - 1) / np.float32(TEMPERATURE))
         grid = np.zeros((len(self.queries), int(quarters[-1]) + 3), np.float32)
         grid[:, occupied + 1] = np.maximum.reduceat(similar, begins, axis=1)
         return np.maximum(np.maximum(grid[:, :-2], grid[:, 1:-1]), grid[:, 2:])
