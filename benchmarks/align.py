@@ -75,11 +75,12 @@ def performed(sheet: Sheet, synthesizer: Synthesizer, seed: int, seconds: float 
 
 
 def errors(played: Played, sheet: Sheet, method: Method, model: Embedder | None) -> tuple[np.ndarray, float]:
-    """Seconds, of each onset, and the fit."""
-    found = align(played.sound, sheet, method=method, model=None if method == "chroma" else model)
+    """Seconds, of each onset, and the fit; where nothing is followed, all of the recording's, and 0."""
+    try:
+        found = align(played.sound, sheet, method=method, model=None if method == "chroma" else model)
+    except ValueError:
+        return np.full(len(played.seconds), len(played.sound) / RATE), 0.0
     quarters, seconds = [row.quarter for row in found.rows], [row.audio_seconds for row in found.rows]
-    if not quarters:  # no onset is on the path
-        return np.full(len(played.seconds), len(played.sound) / RATE), found.fit
     return np.abs(np.interp(played.quarters, quarters, seconds) - played.seconds), found.fit
 
 

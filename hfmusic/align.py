@@ -146,7 +146,8 @@ def align(
         jumps: repeats are played, or measures left out (not in the plain way).
 
     Raises:
-        ValueError: no recording or score that can be read, or no model for the method; one sentence.
+        ValueError: no recording or score that can be read, no model for the method, or no onset that is followed; one
+            sentence.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
@@ -163,6 +164,8 @@ def align(
     rows, measures = _rows(followed.passages, time)
     told = "plain" if method == "plain" else "chroma" if own is None else "better"
     written = "sheet" if isinstance(score, Sheet) else str(score)
+    if not rows:
+        raise ValueError(f"{name}: no onset of {written} is found in it the {told} way; it may be of something else")
     passages = tuple(followed.passages)
     return TimeMap(name, written, told, tuple(rows), tuple(measures), followed.fit, seconds, sheet, passages)
 

@@ -22,6 +22,7 @@ from hfmusic.align import COLUMNS, TimeMap, align, write_alignment
 from hfmusic.embedding import ChromaEmbedder, ModelEmbedder, embedder
 from hfmusic.render.sheet import Sheet
 from hfmusic.retrieval import chroma
+from hfmusic.retrieval.follow import Followed, Passage
 from hfmusic.retrieve import find
 from hfmusic.scores import read_sheet
 
@@ -225,6 +226,15 @@ def test_what_cannot_be_aligned_gets_a_sentence(
         write_alignment(aligned, tmp_path, ("pdf",))
     with pytest.raises(ValueError, match="no space for audio and sheet music"):
         embedder("crnn-omr")
+
+
+def test_a_path_between_two_onsets_gets_a_sentence(
+    scores: Path, aligned: TimeMap, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = Followed([Passage(np.array([0.0, 1.0]), np.array([0.1, 0.2]))], 0.1)
+    monkeypatch.setattr(sys.modules["hfmusic.align"], "_better", lambda *_, **__: nowhere)
+    code, _, err = run("align", aligned.source, scores / "First.abc", capsys=capsys)
+    assert code == 1 and "no onset of" in err and len(err.strip().splitlines()) == 1
 
 
 class Towers(torch.nn.Module):
