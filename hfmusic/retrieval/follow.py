@@ -18,9 +18,7 @@ from .score_time import ScoreTime
 SKIP = 0.4  # of the cost of chance: what it costs to leave out a frame at an end; silence against a note costs 0.5
 END_FRAMES = 10
 JUMP_SECONDS = 6.0  # a jump costs as much as so long of what does not belong together
-EMBEDDING_WEIGHT = (
-    0.25  # of a model's squared distances beside those of chroma (validation pieces: 0.05 to 3 were tried)
-)
+EMBEDDING_WEIGHT = 0.25  # of a model's squared distances beside those of chroma (of 0.05 to 3, on validation pieces)
 SHEET_STEP, FRAME_STEP = 10, 2  # of the plain way: pixels, and frames of the spectrogram
 
 
