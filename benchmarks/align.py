@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 
 import hfmusic
 from hfmusic.align import Method, align
-from hfmusic.data.sheets import Sheet, read_sheet_audio
-from hfmusic.embed_pairs import evenly
+from hfmusic.data.sheets import Sheet
+from hfmusic.embed_pairs import spread_renditions
 from hfmusic.embedding import Embedder, embedder
 from hfmusic.render.play_sheet import play_sheet
 from hfmusic.render.synthesize import Synthesizer
@@ -86,13 +86,8 @@ def errors(played: Played, sheet: Sheet, method: Method, model: Embedder | None)
 
 def table(options: argparse.Namespace) -> list[str]:
     model = embedder(options.model)
-    total = sum(1 for _ in read_sheet_audio(options.data, options.split))
-    wanted = set(evenly(total, options.n).tolist())
-    sheets = [
-        one.sheet.at_tempo(1 / one.tempo_factor)
-        for place, one in enumerate(read_sheet_audio(options.data, options.split))
-        if place in wanted
-    ]
+    _, chosen = spread_renditions(options.data, options.split, options.n)
+    sheets = [one.sheet.at_tempo(1 / one.tempo_factor) for one in chosen]
     lines = [
         "| recording | followed by | onsets | median | 95 % are within | share within 0.1 s | pieces lost | least fit "
         "| time (chroma = 1) |",

@@ -180,10 +180,19 @@ def follow_split(
     """
     from tqdm.auto import tqdm
 
+    count, chosen = spread_renditions(data, split, count)
+    return [_follow(embedder, one) for one in tqdm(chosen, total=count, desc="following", unit="rendition")]
+
+
+def spread_renditions(data: str | Path, split: str, count: int | None) -> tuple[int, Iterator[SheetAudio]]:
+    """How many, and the renditions of a split that `evenly` chooses.
+
+    Raises:
+        ValueError: no such data; while they are read, a damaged rendition.
+    """
     total = sum(1 for _ in read_sheet_audio(data, split))
     wanted = set(evenly(total, count).tolist())
-    chosen = (one for place, one in enumerate(read_sheet_audio(data, split)) if place in wanted)
-    return [_follow(embedder, one) for one in tqdm(chosen, total=len(wanted), desc="following", unit="rendition")]
+    return len(wanted), (one for place, one in enumerate(read_sheet_audio(data, split)) if place in wanted)
 
 
 def _follow(embedder: PairEmbedder, rendition: SheetAudio) -> Followed:

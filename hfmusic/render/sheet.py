@@ -173,16 +173,22 @@ def _cut(page: np.ndarray, system: System, height: int, fit: int | None) -> tupl
     left, right = max(0, int(np.floor(system.left))), min(page.shape[1], int(np.ceil(system.right)))
     if right <= left:
         raise ValueError(f"a system from x {system.left:g} to {system.right:g} on a page of {page.shape[1]} pixels")
-    middle = (system.top + system.bottom) / 2
     squeeze = max(1.0, (system.bottom - system.top + 2 * _AROUND) / fit) if fit else 1.0
-    top = middle - height * squeeze / 2
-    first = round(top) if squeeze == 1 else int(np.floor(top))
-    rows = height if squeeze == 1 else int(np.ceil(top + height * squeeze)) - first
+    shown = height * squeeze
+    top = (system.top + system.bottom) / 2 - shown / 2
+    if squeeze == 1:
+        first = round(top)
+        return _strip(page, left, right, first, height), left, first
+    first = int(np.floor(top))
+    strip = Image.fromarray(_strip(page, left, right, first, int(np.ceil(top + shown)) - first))
+    box = (0.0, top - first, float(right - left), top - first + shown)
+    return np.asarray(strip.resize((right - left, height), Image.Resampling.HAMMING, box=box)), left, first
+
+
+def _strip(page: np.ndarray, left: int, right: int, first: int, rows: int) -> np.ndarray:
+    """So many rows of some columns, white where the page ends."""
     strip = np.full((rows, right - left), 255, np.uint8)
     begin, end = max(0, first), min(page.shape[0], first + rows)
     if end > begin:
         strip[begin - first : end - first] = page[begin:end, left:right]
-    if squeeze > 1:
-        box = (0.0, top - first, float(right - left), top - first + height * squeeze)
-        strip = np.asarray(Image.fromarray(strip).resize((right - left, height), Image.Resampling.HAMMING, box=box))
-    return strip, left, first
+    return strip

@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import scipy.signal
 
 from hfmusic.data.snippets import SnippetGeometry, cut_audio, cut_sheet
 
@@ -111,8 +110,10 @@ def _coloured(excerpt: np.ndarray, config: PairAugmentConfig, rng: np.random.Gen
     decibels = drawn_decibels(excerpt.shape[1], config, rng)
     magnitudes = np.expm1(excerpt * np.float32(np.log(10))) * (10 ** (decibels / 20)).astype(np.float32)
     if config.room:
+        from scipy.signal import lfilter  # half a second, for whoever only reads a recipe
+
         lasting = np.array([1.0, -config.room * rng.random()], np.float32)
-        magnitudes = scipy.signal.lfilter(np.ones(1, np.float32), lasting, magnitudes, axis=0)
+        magnitudes = lfilter(np.ones(1, np.float32), lasting, magnitudes, axis=0)
     if config.floor:
         magnitudes += np.abs(rng.standard_normal(excerpt.shape, np.float32)) * np.float32(config.floor * rng.random())
     return np.log1p(magnitudes) / np.float32(np.log(10))

@@ -56,7 +56,10 @@ def _trained(folder: str, options: dict[str, Any], processor: dict[str, Any]) ->
         )
     try:
         model = AudioScoreModel.from_pretrained(folder, **options)
-        kind = AudioRollProcessor if model.config.score_input == "roll" else AudioScoreProcessor
-        return model, kind.from_pretrained(folder, **processor)
+        if model.config.score_input == "image":
+            return model, AudioScoreProcessor.from_pretrained(folder, **processor)
+        if processor:
+            raise ValueError(f"a model of rolls takes nothing for its processor, got {next(iter(processor))}")
+        return model, AudioRollProcessor.from_pretrained(folder)
     except OSError as error:
         raise ValueError(f"initial must be a model folder or a Hub name, got {folder!r}") from error

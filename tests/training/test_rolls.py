@@ -190,6 +190,9 @@ def test_it_learns_a_piece_and_exports_what_finds_it(roll_recipe: Any, tmp_path:
         audio = model.get_audio_features(torch.from_numpy(np.stack(heard)[:, None]))
         score = model.get_score_features(torch.from_numpy(drawn))
     assert ranking_scores(audio, score)["r@1"] >= 0.9
+    tall = load_recipe(roll_recipe("tall", initial=str(run / "model"), model={}, processor={"fit_systems": True}))
+    with pytest.raises(ValueError, match="a model of rolls takes nothing for its processor, got fit_systems"):
+        build_audio_score(tall)
     path = roll_recipe("second", initial=str(run / "model"), model={"temperature": 0.1})
     again, kept = build_audio_score(load_recipe(path))
     assert again.config.temperature == 0.1 and isinstance(kept, AudioRollProcessor) and kept.frames == 12
